@@ -1,0 +1,237 @@
+//! Every SQL statement of the product, behind traits by noun.
+//!
+//! Leaves to others: what the rows mean (`index`, `ingest`, `entitlement`), and bytes (`store`).
+//!
+//! **Invariants.** A commit is all or nothing. Visible segments of one stream never overlap: a commit that
+//! would make them is refused whole with [`DbError::Overlap`]. A row names only bytes that are durable; the
+//! caller syncs first.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunId, RunInfo, SegmentEntry, StreamId, TimeRange, Timestamp};
+
+/// What can go wrong with rows.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    #[error("{what} `{id}` already exists")]
+    Exists { what: &'static str, id: String },
+    #[error("{what} `{id}` does not exist")]
+    Missing { what: &'static str, id: String },
+    #[error("{stream}: {new:?} overlaps what is already recorded, {existing:?}")]
+    Overlap { stream: StreamId, new: TimeRange, existing: TimeRange },
+    #[error("the database is locked by another process; stop it or wait, then try again")]
+    Locked(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the database cannot be written: {0}")]
+    ReadOnly(String),
+    #[error("the database's disk is full; make room")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("{step}")]
+    Sql {
+        step: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("{what} in the database is damaged: {detail}")]
+    Damaged { what: &'static str, detail: String },
+}
+
+pub type DbResult<T> = Result<T, DbError>;
+pub type Db = Arc<dyn Database>;
+
+/// One change to the index. A slice of them commits as one transaction.
+#[derive(Clone, Debug)]
+pub enum IndexChange {
+    RunStarted(RunInfo),
+    /// A new block file; its table is empty and no one sees it until the first segment.
+    BlockOpened(BlockInfo),
+    /// One more whole, durable segment at the end of an open block.
+    SegmentAppended {
+        block: BlockId,
+        entry: SegmentEntry,
+    },
+    /// The block is complete. `size_bytes` includes the trailer.
+    BlockSealed {
+        block: BlockId,
+        size_bytes: u64,
+        checksum: u64,
+    },
+    /// Nothing comes from `start` on; replaces the cause when a gap is already open at that start.
+    /// A zero-length gap is dropped.
+    GapOpened {
+        stream: StreamId,
+        start: Timestamp,
+        cause: GapCause,
+        detail: String,
+    },
+    /// Recording goes on at `end`.
+    GapClosed {
+        stream: StreamId,
+        end: Timestamp,
+    },
+    /// A whole gap at once (import, rebuild, repair).
+    GapAdded {
+        stream: StreamId,
+        gap: Gap,
+    },
+    /// A whole block with its table at once (import, rebuild, recovery); replaces a row of the same id.
+    BlockIndexed(BlockInfo),
+    /// The row goes; the caller has seen to the bytes.
+    BlockForgotten {
+        block: BlockId,
+    },
+}
+
+/// A stream's row. The source's credentials are kept apart and are not in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRow {
+    pub id: StreamId,
+    pub account: AccountId,
+    pub title: String,
+    /// What the operator configured, without credentials. Its meaning is `ingest`'s: see `ingest::SourceSpec`.
+    pub source: String,
+    pub paused: bool,
+    pub created_at: Timestamp,
+    pub removed_at: Option<Timestamp>,
+    /// Ordinal for the next run, and sequence number for the next segment of the stream.
+    pub next_run_ordinal: u64,
+    pub next_sequence: u64,
+}
+
+/// What is asked for when a stream is added.
+#[derive(Clone, Debug)]
+pub struct NewStream {
+    pub id: StreamId,
+    pub account: AccountId,
+    pub title: String,
+    pub source: String,
+    /// User info of the source URL (`user:password`), kept in a table of its own; never returned by lists.
+    pub credentials: Option<String>,
+}
+
+/// Streams and their sources.
+#[async_trait]
+pub trait StreamRows: Send + Sync {
+    /// # Errors
+    /// [`DbError::Exists`] also for a removed stream of that id: bring it back instead.
+    async fn add_stream(&self, new: &NewStream, now: Timestamp) -> DbResult<StreamRow>;
+    async fn stream(&self, id: &StreamId) -> DbResult<Option<StreamRow>>;
+    /// All streams by id, removed ones only when asked.
+    async fn streams(&self, with_removed: bool) -> DbResult<Vec<StreamRow>>;
+    async fn stream_credentials(&self, id: &StreamId) -> DbResult<Option<String>>;
+    async fn set_stream_paused(&self, id: &StreamId, paused: bool) -> DbResult<()>;
+    /// Footage stays. `None` brings the stream back.
+    async fn set_stream_removed(&self, id: &StreamId, removed_at: Option<Timestamp>) -> DbResult<()>;
+    /// Grows with every change to streams by any process; the service looks at it to notice the command line.
+    async fn streams_generation(&self) -> DbResult<i64>;
+}
+
+/// A run's extent, without its init segment: what coverage is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunExtent {
+    pub run: RunId,
+    pub range: TimeRange,
+}
+
+/// Sums over a stream's visible footage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamTotals {
+    pub first_start: Option<Timestamp>,
+    pub last_end: Option<Timestamp>,
+    pub blocks: u64,
+    pub segments: u64,
+    pub bytes: u64,
+}
+
+/// Runs, blocks, gaps.
+#[async_trait]
+pub trait FootageRows: Send + Sync {
+    async fn commit(&self, changes: &[IndexChange]) -> DbResult<()>;
+    async fn block(&self, id: BlockId) -> DbResult<Option<BlockInfo>>;
+    /// Blocks with at least one segment inside `range`, in time order, at most `limit`.
+    async fn blocks_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<BlockInfo>>;
+    /// Open blocks of all streams, those without a segment included: what recovery looks at on start.
+    async fn open_blocks(&self) -> DbResult<Vec<BlockInfo>>;
+    /// Every block by id order from `after`, at most `limit`: what `check` walks.
+    async fn blocks_after(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<BlockInfo>>;
+    async fn run(&self, id: RunId) -> DbResult<Option<RunInfo>>;
+    /// Extents of runs with footage inside `range` (not clipped), in time order.
+    async fn run_extents(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<RunExtent>>;
+    async fn gaps_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<Gap>>;
+    /// The end of the newest footage before or at `t`, and the start of the oldest after `t`.
+    async fn neighbours(&self, stream: &StreamId, t: Timestamp) -> DbResult<(Option<Timestamp>, Option<Timestamp>)>;
+    async fn totals(&self, stream: &StreamId) -> DbResult<StreamTotals>;
+    /// Whether an import with this key is in the index.
+    async fn import_known(&self, stream: &StreamId, key: &str) -> DbResult<bool>;
+    /// Empties runs, blocks and gaps of all streams: the first step of a rebuild, in the same transaction as `changes`.
+    async fn replace_footage(&self, changes: &[IndexChange]) -> DbResult<()>;
+}
+
+/// A user who can sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRow {
+    pub name: String,
+    pub account: AccountId,
+    /// PHC string (argon2id).
+    pub password_hash: String,
+    pub language: Option<String>,
+    pub created_at: Timestamp,
+}
+
+/// A signed-in browser. `id_hash` is SHA-256 of the cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    pub id_hash: [u8; 32],
+    pub user: String,
+    pub account: AccountId,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// A bearer token. `hash` is SHA-256 of the token; the token itself is shown once and not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Short public name, for lists and revocation.
+    pub id: String,
+    pub account: AccountId,
+    pub name: String,
+    pub hash: [u8; 32],
+    /// `view`, `ingest`, `admin`.
+    pub scopes: Vec<String>,
+    /// Empty: all streams of the account.
+    pub streams: Vec<StreamId>,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// Users, sessions, tokens, and secrets the service made for itself.
+#[async_trait]
+pub trait AccessRows: Send + Sync {
+    async fn put_user(&self, user: &UserRow) -> DbResult<()>;
+    async fn user(&self, name: &str) -> DbResult<Option<UserRow>>;
+    async fn user_count(&self) -> DbResult<u64>;
+    async fn add_session(&self, session: &SessionRow) -> DbResult<()>;
+    async fn session(&self, id_hash: &[u8; 32]) -> DbResult<Option<SessionRow>>;
+    async fn remove_session(&self, id_hash: &[u8; 32]) -> DbResult<()>;
+    async fn remove_sessions_expired_before(&self, now: Timestamp) -> DbResult<u64>;
+    async fn add_token(&self, token: &TokenRow) -> DbResult<()>;
+    async fn token_by_hash(&self, hash: &[u8; 32]) -> DbResult<Option<TokenRow>>;
+    async fn tokens(&self) -> DbResult<Vec<TokenRow>>;
+    /// False when there was none.
+    async fn remove_token(&self, id: &str) -> DbResult<bool>;
+    async fn touch_token(&self, id: &str, used_at: Timestamp) -> DbResult<()>;
+    /// A named secret (URL signing key); made with `fresh` on first use and the same ever after.
+    async fn secret(&self, name: &str, fresh: &[u8]) -> DbResult<Vec<u8>>;
+}
+
+/// Whether the database answers and can be written: `/readyz`.
+#[async_trait]
+pub trait Health: Send + Sync {
+    async fn check_writable(&self) -> DbResult<()>;
+}
+
+/// Everything an installation keeps in rows.
+pub trait Database: StreamRows + FootageRows + AccessRows + Health {}
+impl<T: StreamRows + FootageRows + AccessRows + Health> Database for T {}

@@ -1,0 +1,2 @@
+//! Bytes come in.
+pub mod protocol;

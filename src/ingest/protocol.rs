@@ -1,0 +1,189 @@
+//! What supervisor and worker say to one another, over the worker's stdin and stdout.
+//!
+//! Each message is a length (u32, little-endian) and that many bytes of JSON. A worker never touches the
+//! database: it writes block files and reports; the supervisor commits. Init segments travel in `init`
+//! (base64 in JSON would be wasteful but they are about 1 KiB and come once a run).
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::{AccountId, BlockId, Gap, GapCause, RunId, RunInfo, SegmentEntry, StreamId, Timestamp};
+
+/// Where a stream is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamState {
+    /// Opening the source, or waiting for a publisher.
+    Connecting,
+    /// Segments are being written.
+    Recording,
+    /// Connected, but nothing usable comes, or it cannot be written (disk full).
+    Stalled,
+    /// The source failed; waiting before the next try.
+    BackingOff,
+    /// Killed its worker too often; retried alone, rarely.
+    Quarantined,
+    /// Paused by an operator, or removed.
+    Disabled,
+}
+
+/// Supervisor to worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToWorker {
+    /// First message: how to work. Sent once.
+    Configure(WorkerConfig),
+    /// Record this stream until told otherwise.
+    Start(StreamJob),
+    /// Finish the segment in flight, seal the block, report, and let go.
+    Stop { stream: StreamId, cause: GapCause },
+    /// A publisher has connected: read its body from this Unix socket.
+    Publish { stream: StreamId, socket: String, format: PushFormat },
+    /// `Stop` for all, then exit.
+    Shutdown,
+}
+
+/// What a pushed body is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushFormat {
+    MpegTs,
+    FragmentedMp4,
+}
+
+/// Settings of a worker process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorkerConfig {
+    pub media_root: String,
+    pub segment_target_us: u32,
+    /// A source without keyframes is cut here.
+    pub segment_max_us: u32,
+    pub block_max_us: i64,
+    pub block_max_bytes: u64,
+    /// Recording stops while the disk has less than this free.
+    pub min_free_bytes: u64,
+    /// 0: every segment is synced before it is reported.
+    pub sync_interval_us: i64,
+    pub connect_timeout_us: i64,
+    /// No packet for so long ends the connection.
+    pub silence_timeout_us: i64,
+    pub backoff_min_us: i64,
+    pub backoff_max_us: i64,
+    /// Networks (CIDR) that sources may not reach, whatever names, redirects and nested playlists say.
+    pub forbidden_networks: Vec<String>,
+    /// Folders that file sources may read.
+    pub file_roots: Vec<String>,
+}
+
+/// One stream to record.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StreamJob {
+    pub stream: StreamId,
+    pub account: AccountId,
+    /// `ingest::SourceSpec` as text, without credentials.
+    pub source: String,
+    /// `user:password`. Never logged.
+    pub credentials: Option<String>,
+    /// Nothing may be recorded before this: the end of what is already there.
+    pub not_before: Timestamp,
+    pub next_run_ordinal: u64,
+    pub next_sequence: u64,
+    /// Gaps since the last footage, not yet written into any file: the next run's header carries them.
+    pub gaps_before: Vec<Gap>,
+    /// The gap open now, if any: where it began and why.
+    pub open_gap: Option<Gap>,
+    /// Wait so long before the first try: a stream whose worker crashed.
+    pub delay_us: i64,
+}
+
+impl std::fmt::Debug for StreamJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamJob").field("stream", &self.stream).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Worker to supervisor. Everything named here is already durable on disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromWorker {
+    Ready {
+        pid: u32,
+    },
+    State {
+        stream: StreamId,
+        state: StreamState,
+        detail: String,
+    },
+    RunStarted {
+        run: RunInfo,
+        #[serde(with = "base64_bytes")]
+        init: bytes::Bytes,
+    },
+    BlockOpened {
+        id: BlockId,
+        account: AccountId,
+        stream: StreamId,
+        run: RunId,
+        start: Timestamp,
+        first_offset: u64,
+        first_sequence: u64,
+    },
+    Segment {
+        stream: StreamId,
+        block: BlockId,
+        entry: SegmentEntry,
+    },
+    BlockSealed {
+        block: BlockId,
+        size_bytes: u64,
+        checksum: u64,
+    },
+    GapOpened {
+        stream: StreamId,
+        start: Timestamp,
+        cause: GapCause,
+        detail: String,
+    },
+    GapClosed {
+        stream: StreamId,
+        end: Timestamp,
+    },
+    /// The connection was lost and is being made again.
+    Reconnecting {
+        stream: StreamId,
+        attempt: u32,
+        delay_us: i64,
+    },
+    /// Answer to `Stop`, or the end of a source that has one (a file read once).
+    Stopped {
+        stream: StreamId,
+    },
+    /// A log line of the worker, already free of credentials.
+    Log {
+        level: LogLevel,
+        stream: Option<StreamId>,
+        message: String,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(b: &bytes::Bytes, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&STANDARD.encode(b))
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<bytes::Bytes, D::Error> {
+        let text = String::deserialize(d)?;
+        STANDARD.decode(text).map(Into::into).map_err(serde::de::Error::custom)
+    }
+}
