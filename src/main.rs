@@ -1,1 +1,5 @@
-fn main() {}
+//! Hands over to [`retroview::cli`].
+
+fn main() -> std::process::ExitCode {
+    retroview::cli::main()
+}

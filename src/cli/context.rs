@@ -1,0 +1,75 @@
+//! What every command starts from: the configuration, and answers in the form that was asked for.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{Config, ConfigError, Inputs};
+
+use super::failure::{Exit, Failure};
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub(super) struct GlobalArgs {
+    /// The TOML file to read [default: /etc/retroview/retroview.toml where it exists]
+    #[arg(long, global = true, env = "RETROVIEW_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where database, lock and sockets live
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Set any setting; `retroview config show` lists them
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// text for people, json for machines
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is expected, such as server.listen=127.0.0.1:8080".into()),
+    }
+}
+
+/// A command's surroundings.
+pub(super) struct Context {
+    inputs: Inputs,
+}
+
+impl Context {
+    pub fn new(global: GlobalArgs) -> Self {
+        let mut flags = global.set;
+        let short = [("log.level", global.log_level), ("log.format", global.log_format)];
+        flags.extend(short.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        flags.extend(global.data_dir.map(|dir| ("data_dir".to_owned(), dir.display().to_string())));
+        Context { inputs: Inputs::from_process(global.config, flags) }
+    }
+
+    /// The file that is read, if any.
+    pub fn config_file(&self) -> Option<&PathBuf> {
+        self.inputs.file.as_ref()
+    }
+
+    /// The configuration of all layers, `more` flags of the command itself on top.
+    pub fn config(&self, more: &[(&str, Option<String>)]) -> Result<Config, Failure> {
+        Ok(self.load(more)?)
+    }
+
+    /// Like [`Context::config`], with the problems one by one.
+    pub fn load(&self, more: &[(&str, Option<String>)]) -> Result<Config, ConfigError> {
+        let mut inputs = self.inputs.clone();
+        let given = more.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?)));
+        inputs.flags.extend(given);
+        Config::load(&inputs)
+    }
+
+    /// A runtime for one command.
+    pub fn runtime(&self) -> Result<tokio::runtime::Runtime, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.map_err(|e| Failure::new(Exit::Failed, format!("start threads: {e}")).hint("ulimit -u"))
+    }
+}

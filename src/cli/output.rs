@@ -1,0 +1,71 @@
+//! Answers on stdout: tables for people, JSON for programs.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+/// Writes to stdout. A reader that went away (`| head`) is not an error.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+pub(super) fn print_line(text: &str) {
+    print(&format!("{text}\n"));
+}
+
+/// One pretty document.
+pub(super) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    print_line(&serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Columns as wide as their widest cell, two spaces apart; nothing after the last.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect::<Vec<_>>().join("  ");
+        format!("{}\n", padded.trim_end())
+    };
+    let mut text = line(head.to_vec());
+    for row in rows {
+        text += &line(row.iter().map(String::as_str).collect());
+    }
+    text
+}
+
+/// `1.5 GiB`; three digits that matter.
+pub(super) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
+        if value < 1000.0 || unit == "TiB" {
+            let digits = if unit == "B" || value >= 100.0 { 0 } else { 1 };
+            return format!("{value:.digits$} {unit}");
+        }
+        value /= 1024.0;
+    }
+    unreachable!("the last unit returns")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_line_up() {
+        let rows = [vec!["a".into(), "long cell".into()], vec!["longer".into(), String::new()]];
+        assert_eq!(table(&["ID", "TITLE"], &rows), "ID      TITLE\na       long cell\nlonger\n");
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        for (bytes, text) in [(0, "0 B"), (999, "999 B"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB"), (5 << 50, "5120 TiB")] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}
