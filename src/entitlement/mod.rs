@@ -1,1 +1,70 @@
-//! (room not furnished yet)
+//! Who may do what, and which part of a request a viewer may have.
+//!
+//! A request proves who sends it in one of three ways, and each ends in a [`Principal`]:
+//!
+//! | proof | made by | covers |
+//! |---|---|---|
+//! | session cookie | signing in with a password (argon2id) | what the user's role grants |
+//! | bearer token `rv_…` | `POST /v1/tokens`, `retroview tokens create` | its scopes, perhaps only some streams |
+//! | signed playback token | `POST /v1/streams/{stream}/urls` | viewing one stream over one range until it expires |
+//!
+//! Leaves to others: HTTP (cookies, headers, the rule against forged cross-site requests are `http`'s), and what
+//! the range holds (`playback`).
+//!
+//! **Invariants.** Only this room can make a [`PermittedRange`], and only from a [`Principal`]. Passwords,
+//! session cookies and bearer tokens are kept as hashes: who reads the database cannot sign in with what is
+//! there. Secrets are compared in constant time or looked up by their hash, so the time of an answer says
+//! nothing about how much of a guess was right. Password hashing is bounded in memory and in number.
+//!
+//! **When things fail.** Every error that a stranger can cause says the same thing: the credentials are not
+//! good. A database that does not answer is an error of its own and never lets anyone in.
+
+mod access;
+mod limiter;
+mod password;
+mod principal;
+mod recent;
+mod secret;
+mod signed;
+
+use std::time::Duration;
+
+use crate::db::DbError;
+
+pub use access::{Access, AccessSettings, NewToken, Session, create_token, ensure_admin, set_password};
+pub use password::MIN_PASSWORD_CHARS;
+pub use principal::{PermittedRange, Principal, Scope, Scopes};
+pub use secret::TOKEN_PREFIX;
+pub use signed::SignedRange;
+
+/// Why someone does not get in, or not any further.
+#[derive(Debug, thiserror::Error)]
+pub enum EntitlementError {
+    /// No such user, wrong password, unknown or expired session or token, bad signature: never told apart.
+    #[error("the credentials are not valid, or no longer")]
+    BadCredentials,
+    #[error("too many attempts to sign in; try again in {} s", retry_after.as_secs().max(1))]
+    TooManyAttempts { retry_after: Duration },
+    /// Password checks take memory; beyond a bound they wait, and beyond that they are refused.
+    #[error("too many people are signing in at this moment; try again shortly")]
+    Busy,
+    #[error("this needs the scope `{0}`")]
+    MissingScope(Scope),
+    /// The stream is not among those the credentials are for. Said the same way whether it exists or not.
+    #[error("the credentials do not cover this stream")]
+    StreamNotCovered,
+    #[error("the credentials do not cover this time")]
+    TimeNotCovered,
+    #[error("`{0}` is not a scope: view, ingest and admin are")]
+    UnknownScope(String),
+    #[error("a password needs at least {MIN_PASSWORD_CHARS} characters")]
+    WeakPassword,
+    #[error("this must end in the future")]
+    AlreadyExpired,
+    #[error("hash the password: {0}")]
+    Hash(String),
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
+    #[error("look up who this is")]
+    Db(#[from] DbError),
+}

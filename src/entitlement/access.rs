@@ -1,0 +1,316 @@
+//! Signing in, and recognising who comes back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::limiter::SignInLimiter;
+use super::password::{self, PasswordGate};
+use super::principal::Proof;
+use super::recent::Recent;
+use super::signed::UrlSigner;
+use super::{EntitlementError, Principal, Scope, Scopes, SignedRange, TOKEN_PREFIX, secret};
+use crate::clock::SharedClock;
+use crate::db::{Db, SessionRow, TokenRow, UserRow};
+use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
+
+/// A token's last use is written at most this often: it is for people deciding what to revoke.
+const TOUCH_INTERVAL_US: i64 = 60_000_000;
+/// Longest name of a user or token that is looked at.
+const NAME_CHARS_MAX: usize = 100;
+
+/// What the operator may choose.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    pub session_lifetime: Duration,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        AccessSettings { session_lifetime: Duration::from_secs(30 * 86_400) }
+    }
+}
+
+/// A browser that has just signed in. `cookie` is shown to it once and not kept.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub cookie: String,
+    pub user: String,
+    pub account: AccountId,
+    pub language: Option<String>,
+    pub lifetime: Duration,
+}
+
+/// What is asked for when a bearer token is made.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub account: AccountId,
+    pub name: String,
+    pub scopes: Scopes,
+    /// Empty: all streams of the account.
+    pub streams: Vec<StreamId>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The door: everything that turns credentials into a [`Principal`].
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: SharedClock,
+    settings: AccessSettings,
+    passwords: PasswordGate,
+    limiter: SignInLimiter,
+    signer: UrlSigner,
+    recent: Recent,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Reads the key for signed URLs from the database, or puts a fresh one there.
+    ///
+    /// # Errors
+    /// The database does not answer, or the system has no random numbers.
+    pub async fn open(db: Db, clock: SharedClock, settings: AccessSettings) -> Result<Self, EntitlementError> {
+        let key = db.secret("url_signing_key", &secret::random::<32>()?).await?;
+        Ok(Access(Arc::new(Inner {
+            db,
+            clock,
+            settings,
+            passwords: PasswordGate::new()?,
+            limiter: SignInLimiter::default(),
+            signer: UrlSigner::new(&key),
+            recent: Recent::new(),
+        })))
+    }
+
+    /// Checks a password and starts a session. `address` is where the attempt comes from, for the limit on failures.
+    ///
+    /// # Errors
+    /// [`EntitlementError::BadCredentials`], [`EntitlementError::TooManyAttempts`], [`EntitlementError::Busy`].
+    pub async fn sign_in(&self, user: &str, password: String, address: &str) -> Result<Session, EntitlementError> {
+        let s = &*self.0;
+        let name: String = user.trim().chars().take(NAME_CHARS_MAX).collect();
+        let keys = [format!("user {name}"), format!("address {address}")];
+        if let Some(retry_after) = s.limiter.wait(&keys, s.clock.monotonic()) {
+            return Err(EntitlementError::TooManyAttempts { retry_after });
+        }
+        let row = s.db.user(&name).await?;
+        let right = s.passwords.verify(password, row.as_ref().map(|u| u.password_hash.clone())).await?;
+        let Some(row) = row.filter(|_| right) else {
+            s.limiter.failed(&keys, s.clock.monotonic());
+            return Err(EntitlementError::BadCredentials);
+        };
+        s.limiter.succeeded(&keys[0]);
+        self.start_session(row).await
+    }
+
+    async fn start_session(&self, user: UserRow) -> Result<Session, EntitlementError> {
+        let s = &*self.0;
+        let now = s.clock.now();
+        let cookie = secret::fresh()?;
+        let id_hash = secret::hash(&cookie).ok_or(EntitlementError::BadCredentials)?;
+        s.db.remove_sessions_expired_before(now).await?;
+        s.db.add_session(&SessionRow {
+            id_hash,
+            user: user.name.clone(),
+            account: user.account.clone(),
+            created_at: now,
+            expires_at: now + s.settings.session_lifetime,
+        })
+        .await?;
+        let lifetime = s.settings.session_lifetime;
+        Ok(Session { cookie, user: user.name, account: user.account, language: user.language, lifetime })
+    }
+
+    /// The user's row: who is asking, for the page.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn user(&self, name: &str) -> Result<Option<UserRow>, EntitlementError> {
+        Ok(self.0.db.user(name).await?)
+    }
+
+    /// Ends the session of this cookie; one that is not there has ended already.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn sign_out(&self, cookie: &str) -> Result<(), EntitlementError> {
+        if let Some(hash) = secret::hash(cookie) {
+            self.0.db.remove_session(&hash).await?;
+        }
+        self.0.recent.forget_all();
+        Ok(())
+    }
+
+    /// Who sends this session cookie.
+    ///
+    /// # Errors
+    /// [`EntitlementError::BadCredentials`] also when it has expired.
+    pub async fn by_session(&self, cookie: &str) -> Result<Principal, EntitlementError> {
+        let s = &*self.0;
+        let hash = secret::hash(cookie).ok_or(EntitlementError::BadCredentials)?;
+        let (now, monotonic) = (s.clock.now(), s.clock.monotonic());
+        if let Some(known) = s.recent.get(&hash, monotonic, now) {
+            return Ok(known);
+        }
+        let row = s.db.session(&hash).await?.filter(|row| now < row.expires_at).ok_or(EntitlementError::BadCredentials)?;
+        let principal = Principal {
+            account: row.account,
+            proof: Proof::Session { user: row.user.into() },
+            // Every user administers the installation until roles exist.
+            scopes: Scope::ALL.into_iter().collect(),
+            streams: None,
+            window: None,
+        };
+        s.recent.put(hash, principal.clone(), monotonic, row.expires_at);
+        Ok(principal)
+    }
+
+    /// Who sends this bearer token.
+    ///
+    /// # Errors
+    /// [`EntitlementError::BadCredentials`] also when it has expired.
+    pub async fn by_bearer(&self, token: &str) -> Result<Principal, EntitlementError> {
+        let s = &*self.0;
+        let hash = secret::hash(token).filter(|_| token.starts_with(TOKEN_PREFIX)).ok_or(EntitlementError::BadCredentials)?;
+        let (now, monotonic) = (s.clock.now(), s.clock.monotonic());
+        if let Some(known) = s.recent.get(&hash, monotonic, now) {
+            return Ok(known);
+        }
+        let row = s.db.token_by_hash(&hash).await?;
+        let row = row.filter(|row| row.expires_at.is_none_or(|t| now < t)).ok_or(EntitlementError::BadCredentials)?;
+        if row.last_used_at.is_none_or(|t| now.micros_since(t) >= TOUCH_INTERVAL_US) {
+            if let Err(error) = s.db.touch_token(&row.id, now).await {
+                // A disk that is full must not lock out those who could make room.
+                tracing::warn!(token = row.id, error = &error as &dyn std::error::Error, "note the last use of a token");
+            }
+        }
+        let principal = Principal {
+            account: row.account,
+            proof: Proof::Bearer { token_id: row.id.into() },
+            // A scope written by a later version grants nothing here.
+            scopes: row.scopes.iter().filter_map(|s| s.parse::<Scope>().ok()).collect(),
+            streams: (!row.streams.is_empty()).then(|| row.streams.into()),
+            window: None,
+        };
+        s.recent.put(hash, principal.clone(), monotonic, row.expires_at.unwrap_or(Timestamp::MAX));
+        Ok(principal)
+    }
+
+    /// Who holds this signed playback token: someone who may view one stream over one range.
+    ///
+    /// # Errors
+    /// [`EntitlementError::BadCredentials`] also when it has expired.
+    pub fn by_signed(&self, token: &str) -> Result<Principal, EntitlementError> {
+        let granted = self.0.signer.verify(token, self.0.clock.now()).ok_or(EntitlementError::BadCredentials)?;
+        Ok(Principal {
+            account: granted.account,
+            proof: Proof::Signed,
+            scopes: [Scope::View].into_iter().collect(),
+            streams: Some([granted.stream].into()),
+            window: Some(granted.range),
+        })
+    }
+
+    /// A token for what `principal` may see of `stream` in `asked`, good until `expires_at`.
+    ///
+    /// # Errors
+    /// As [`Principal::permit`]; [`EntitlementError::AlreadyExpired`].
+    pub fn sign(
+        &self,
+        principal: &Principal,
+        stream: &StreamId,
+        asked: TimeRange,
+        expires_at: Timestamp,
+    ) -> Result<(String, SignedRange), EntitlementError> {
+        if expires_at <= self.0.clock.now() {
+            return Err(EntitlementError::AlreadyExpired);
+        }
+        let range = principal.permit(stream, asked)?.range();
+        let granted = SignedRange { account: principal.account.clone(), stream: stream.clone(), range, expires_at };
+        Ok((self.0.signer.sign(&granted), granted))
+    }
+
+    /// Makes a bearer token. The token itself is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// [`EntitlementError::AlreadyExpired`], or the database does not take it.
+    pub async fn create_token(&self, new: NewToken) -> Result<(TokenRow, String), EntitlementError> {
+        create_token(&self.0.db, self.0.clock.now(), new).await
+    }
+
+    /// # Errors
+    /// The database does not answer.
+    pub async fn tokens(&self) -> Result<Vec<TokenRow>, EntitlementError> {
+        Ok(self.0.db.tokens().await?)
+    }
+
+    /// False when there was none of that id.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn revoke_token(&self, id: &str) -> Result<bool, EntitlementError> {
+        let removed = self.0.db.remove_token(id).await?;
+        self.0.recent.forget_all();
+        Ok(removed)
+    }
+}
+
+/// Makes a bearer token without a running service: the command line's way.
+///
+/// # Errors
+/// As [`Access::create_token`].
+pub async fn create_token(db: &Db, now: Timestamp, new: NewToken) -> Result<(TokenRow, String), EntitlementError> {
+    if new.expires_at.is_some_and(|t| t <= now) {
+        return Err(EntitlementError::AlreadyExpired);
+    }
+    let token = format!("{TOKEN_PREFIX}{}", secret::fresh()?);
+    let row = TokenRow {
+        id: format!("t{:012x}", u64::from_be_bytes(secret::random()?) >> 16),
+        account: new.account,
+        name: new.name.trim().chars().take(NAME_CHARS_MAX).collect(),
+        hash: secret::hash(&token).ok_or(EntitlementError::BadCredentials)?,
+        scopes: new.scopes.names(),
+        streams: new.streams,
+        created_at: now,
+        expires_at: new.expires_at,
+        last_used_at: None,
+    };
+    db.add_token(&row).await?;
+    Ok((row, token))
+}
+
+/// Sets a user's password, adding the user when there is none of that name.
+///
+/// # Errors
+/// [`EntitlementError::WeakPassword`], or the database does not take it.
+pub async fn set_password(db: &Db, now: Timestamp, name: &str, password: &str) -> Result<(), EntitlementError> {
+    let known = db.user(name).await?;
+    let (password, hashed) = (password.to_owned(), tokio::task::spawn_blocking);
+    let password_hash = hashed(move || password::hash_now(&password)).await.map_err(|e| EntitlementError::Hash(e.to_string()))??;
+    let fresh =
+        UserRow { name: name.to_owned(), account: AccountId::main(), password_hash: String::new(), language: None, created_at: now };
+    db.put_user(&UserRow { password_hash, ..known.unwrap_or(fresh) }).await?;
+    Ok(())
+}
+
+/// Sees to it that somebody can sign in: when there is no user yet, adds `admin` with the password the operator chose, or
+/// one made up, which is returned for printing once.
+///
+/// # Errors
+/// [`EntitlementError::WeakPassword`] for the operator's choice, or the database does not take it.
+pub async fn ensure_admin(db: &Db, clock: &SharedClock, chosen: Option<&str>) -> Result<Option<String>, EntitlementError> {
+    if db.user_count().await? > 0 {
+        return Ok(None);
+    }
+    let made_up = if chosen.is_none() { Some(secret::readable_password()?) } else { None };
+    let password = made_up.as_deref().or(chosen).unwrap_or_default();
+    set_password(db, clock.now(), "admin", password).await?;
+    Ok(made_up)
+}

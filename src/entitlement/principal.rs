@@ -1,0 +1,222 @@
+//! Who sends a request, and what of it they may have.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::EntitlementError;
+use crate::media::{AccountId, StreamId, TimeRange};
+
+/// One right. `Admin` includes the others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Scope {
+    /// Play footage and look at streams.
+    View,
+    /// Push media into a stream.
+    Ingest,
+    /// Add, change and remove streams, tokens and users.
+    Admin,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 3] = [Scope::View, Scope::Ingest, Scope::Admin];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::View => "view",
+            Scope::Ingest => "ingest",
+            Scope::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = EntitlementError;
+    fn from_str(text: &str) -> Result<Self, EntitlementError> {
+        let known = Scope::ALL.into_iter().find(|s| s.as_str() == text);
+        known.ok_or_else(|| EntitlementError::UnknownScope(text.chars().take(32).collect()))
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & (1 << scope as u8 | 1 << Scope::Admin as u8) != 0
+    }
+    /// The names, in a fixed order.
+    pub fn names(self) -> Vec<String> {
+        Scope::ALL.into_iter().filter(|s| self.0 & (1 << *s as u8) != 0).map(|s| s.as_str().to_owned()).collect()
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Scopes(scopes.into_iter().fold(0, |bits, s| bits | 1 << s as u8))
+    }
+}
+
+/// How a principal proved who it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// A session cookie: a browser sends it by itself, so state-changing requests need more (`http`).
+    Session {
+        user: Arc<str>,
+    },
+    Bearer {
+        token_id: Arc<str>,
+    },
+    Signed,
+}
+
+/// Someone who proved who they are. Made by this room only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Principal {
+    pub(super) account: AccountId,
+    pub(super) proof: Proof,
+    pub(super) scopes: Scopes,
+    /// `None`: every stream of the account.
+    pub(super) streams: Option<Arc<[StreamId]>>,
+    /// `None`: any time.
+    pub(super) window: Option<TimeRange>,
+}
+
+impl Principal {
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+    /// The signed-in user; `None` for programs and signed URLs.
+    pub fn user(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Session { user } => Some(user),
+            Proof::Bearer { .. } | Proof::Signed => None,
+        }
+    }
+    /// Whether a browser would send this proof without being asked to.
+    pub fn is_ambient(&self) -> bool {
+        matches!(self.proof, Proof::Session { .. })
+    }
+    pub fn scopes(&self) -> Scopes {
+        self.scopes
+    }
+    /// The only time that can be seen, when the proof covers no more than that.
+    pub fn window(&self) -> Option<TimeRange> {
+        self.window
+    }
+    pub fn covers_stream(&self, stream: &StreamId) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.contains(stream))
+    }
+
+    /// # Errors
+    /// [`EntitlementError::MissingScope`].
+    pub fn require(&self, scope: Scope) -> Result<(), EntitlementError> {
+        if self.scopes.has(scope) { Ok(()) } else { Err(EntitlementError::MissingScope(scope)) }
+    }
+
+    /// Scope and stream at once.
+    ///
+    /// # Errors
+    /// [`EntitlementError::MissingScope`], [`EntitlementError::StreamNotCovered`].
+    pub fn require_on(&self, scope: Scope, stream: &StreamId) -> Result<(), EntitlementError> {
+        self.require(scope)?;
+        if self.covers_stream(stream) { Ok(()) } else { Err(EntitlementError::StreamNotCovered) }
+    }
+
+    /// What has no stream or reaches over all of them: lists of tokens, new streams.
+    ///
+    /// # Errors
+    /// As [`Principal::require`]; also for credentials that cover only some streams.
+    pub fn require_everywhere(&self, scope: Scope) -> Result<(), EntitlementError> {
+        self.require(scope)?;
+        if self.streams.is_none() { Ok(()) } else { Err(EntitlementError::StreamNotCovered) }
+    }
+
+    /// The part of `asked` of `stream` that may be seen.
+    ///
+    /// # Errors
+    /// No right to view, another stream, or nothing of the range may be seen.
+    pub fn permit(&self, stream: &StreamId, asked: TimeRange) -> Result<PermittedRange, EntitlementError> {
+        self.require_on(Scope::View, stream)?;
+        let range = self.window.unwrap_or(TimeRange::ALL).intersection(asked).ok_or(EntitlementError::TimeNotCovered)?;
+        Ok(PermittedRange { stream: stream.clone(), range })
+    }
+}
+
+/// The part of a request that its sender may have. There is no other way to footage: what reads it asks for
+/// one of these, and only [`Principal::permit`] makes them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PermittedRange {
+    stream: StreamId,
+    range: TimeRange,
+}
+
+impl PermittedRange {
+    pub fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+    pub fn range(&self) -> TimeRange {
+        self.range
+    }
+    /// A part of it. `None` when `range` lies outside.
+    pub fn narrowed(&self, range: TimeRange) -> Option<PermittedRange> {
+        Some(PermittedRange { stream: self.stream.clone(), range: self.range.intersection(range)? })
+    }
+}
+
+#[cfg(test)]
+impl PermittedRange {
+    /// For tests of rooms that are handed one.
+    pub(crate) fn for_tests(stream: &str, range: TimeRange) -> Self {
+        PermittedRange { stream: stream.parse().unwrap(), range }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Timestamp;
+
+    fn range(start_s: i64, end_s: i64) -> TimeRange {
+        TimeRange::new(Timestamp::from_secs(start_s), Timestamp::from_secs(end_s)).unwrap()
+    }
+
+    fn principal(scopes: &[Scope], streams: Option<&[&str]>, window: Option<TimeRange>) -> Principal {
+        Principal {
+            account: AccountId::main(),
+            proof: Proof::Signed,
+            scopes: scopes.iter().copied().collect(),
+            streams: streams.map(|s| s.iter().map(|s| s.parse().unwrap()).collect()),
+            window,
+        }
+    }
+
+    #[test]
+    fn what_may_be_seen_is_what_was_asked_for_inside_what_is_covered() {
+        let cam = "cam1".parse().unwrap();
+        let p = principal(&[Scope::View], Some(&["cam1"]), Some(range(100, 200)));
+        assert_eq!(p.permit(&cam, range(150, 300)).unwrap().range(), range(150, 200));
+        assert!(matches!(p.permit(&cam, range(200, 300)), Err(EntitlementError::TimeNotCovered)));
+        assert!(matches!(p.permit(&"cam2".parse().unwrap(), range(150, 160)), Err(EntitlementError::StreamNotCovered)));
+        let pusher = principal(&[Scope::Ingest], None, None);
+        assert!(matches!(pusher.permit(&cam, range(0, 1)), Err(EntitlementError::MissingScope(Scope::View))));
+    }
+
+    #[test]
+    fn an_admin_may_do_everything_but_one_for_some_streams_does_not_reach_the_rest() {
+        let all = principal(&[Scope::Admin], None, None);
+        for scope in Scope::ALL {
+            assert!(all.require_everywhere(scope).is_ok());
+        }
+        let some = principal(&[Scope::Admin], Some(&["cam1"]), None);
+        assert!(some.require_on(Scope::Admin, &"cam1".parse().unwrap()).is_ok());
+        assert!(some.require_everywhere(Scope::Admin).is_err());
+    }
+}
