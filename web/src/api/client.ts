@@ -1,0 +1,98 @@
+/** The one place that sends requests to the recorder. Every answer is a `Result`; nothing here throws. */
+import { type Range } from '../time/range';
+import { type WallUs, toRfc3339 } from '../time/timestamp';
+import { type Problem, type Result, problemOf } from './problem';
+import type { Coverage, Session, Stream } from './types';
+
+/** Relative, so that the app works below any path. */
+const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
+
+/** A request that takes longer has failed: the recorder answers in milliseconds or waits in vain. */
+const patienceMs = 20_000;
+
+export const api = {
+  session: () => json<Session>('session'),
+  signIn: (user: string, password: string) => json<Session>('session', { method: 'POST', body: { user, password } }),
+  signOut: () => json<null>('session', { method: 'DELETE' }),
+  streams: async (): Promise<Result<Stream[]>> => {
+    const answer = await json<{ streams: Stream[] }>('streams');
+    return answer.ok ? { ok: true, value: answer.value.streams } : answer;
+  },
+  stream: (id: string) => json<Stream>(`streams/${encodeURIComponent(id)}`),
+  coverage: (id: string, r: Range, resolutionS?: number) =>
+    json<Coverage>(
+      `streams/${encodeURIComponent(id)}/coverage?${query({
+        start: toRfc3339(r.start),
+        end: toRfc3339(r.end),
+        ...(resolutionS ? { resolution: String(resolutionS) } : {}),
+      })}`,
+    ),
+};
+
+/** The picture at a time. Same address, same picture: the browser may keep it. */
+export function frameUrl(id: string, at: WallUs, width?: number): string {
+  return streamUrl(id, 'frame.jpg', { at: toRfc3339(at), ...(width ? { width: String(width) } : {}) });
+}
+
+export function clipUrl(id: string, r: Range): string {
+  return streamUrl(id, 'clip.mp4', { start: toRfc3339(r.start), end: toRfc3339(r.end) });
+}
+
+/** Without an end the playlist grows with the recording. */
+export function playlistUrl(id: string, start: WallUs, end: WallUs | null): string {
+  return streamUrl(id, 'media.m3u8', { start: toRfc3339(start), ...(end === null ? {} : { end: toRfc3339(end) }) });
+}
+
+/** An answer as text, with the address it finally came from. */
+export async function text(url: string, signal?: AbortSignal): Promise<Result<{ text: string; url: string }>> {
+  const answer = await send(url, signal ? { signal } : {});
+  if (!answer.ok) return answer;
+  try {
+    return { ok: true, value: { text: await answer.value.text(), url: answer.value.url || url } };
+  } catch {
+    return failure('unreachable');
+  }
+}
+
+function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
+  return new URL(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`, base).href;
+}
+
+function query(parameters: Record<string, string>): string {
+  return new URLSearchParams(parameters).toString();
+}
+
+async function json<T>(path: string, options: { method?: string; body?: unknown } = {}): Promise<Result<T>> {
+  const method = options.method ?? 'GET';
+  const answer = await send(new URL(path, base).href, {
+    method,
+    headers: {
+      accept: 'application/json',
+      // Proof against cross-site requests: another origin cannot add a header without asking first.
+      ...(method === 'GET' ? {} : { 'x-retroview': '1' }),
+      ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+  });
+  if (!answer.ok) return answer;
+  if (answer.value.status === 204) return { ok: true, value: null as T };
+  try {
+    return { ok: true, value: (await answer.value.json()) as T };
+  } catch {
+    return failure('unreadable', answer.value.status);
+  }
+}
+
+async function send(url: string, options: RequestInit): Promise<Result<Response>> {
+  const timeout = AbortSignal.timeout(patienceMs);
+  try {
+    const response = await fetch(url, { credentials: 'same-origin', ...options, signal: options.signal ?? timeout });
+    return response.ok ? { ok: true, value: response } : { ok: false, problem: await problemOf(response) };
+  } catch {
+    return failure(options.signal?.aborted ? 'aborted' : 'unreachable');
+  }
+}
+
+function failure(code: Problem['code'], status = 0): { ok: false; problem: Problem } {
+  return { ok: false, problem: { status, code, detail: '' } };
+}

@@ -1,0 +1,77 @@
+/** What the whole page shares: who is signed in, where we are, whether the recorder answers. */
+import { api } from '../../api/client';
+import type { Problem } from '../../api/problem';
+import type { Session } from '../../api/types';
+import { type Route, formatRoute, parseRoute } from './route';
+import { settings } from './settings.svelte';
+
+export type Access =
+  | { kind: 'asking' }
+  | { kind: 'unreachable' }
+  | { kind: 'signed_out'; expired: boolean }
+  | { kind: 'signed_in'; session: Session };
+
+class App {
+  access = $state.raw<Access>({ kind: 'asking' });
+  route = $state.raw<Route>({ page: 'streams' });
+  /** The last question to the recorder got no answer. */
+  offline = $state(false);
+
+  start(): void {
+    const follow = () => (this.route = parseRoute(location.hash));
+    addEventListener('hashchange', follow);
+    follow();
+    void this.ask();
+  }
+
+  async ask(): Promise<void> {
+    const answer = await api.session();
+    if (answer.ok) this.#enter(answer.value);
+    else if (answer.problem.status === 401) this.access = { kind: 'signed_out', expired: false };
+    else {
+      this.access = { kind: 'unreachable' };
+      setTimeout(() => void this.ask(), 3000);
+    }
+  }
+
+  async signIn(user: string, password: string): Promise<Problem | null> {
+    const answer = await api.signIn(user, password);
+    if (!answer.ok) return answer.problem;
+    this.#enter(answer.value);
+    return null;
+  }
+
+  async signOut(): Promise<void> {
+    const answer = await api.signOut();
+    if (answer.ok || answer.problem.status === 401) this.access = { kind: 'signed_out', expired: false };
+    else this.hear(answer.problem);
+  }
+
+  /** Every answer passes here: an ended session and a silent recorder are everybody's business. */
+  hear(problem: Problem | null): void {
+    this.offline = problem?.code === 'unreachable';
+    if (problem?.status === 401) this.expire();
+  }
+
+  expire(): void {
+    if (this.access.kind === 'signed_in') this.access = { kind: 'signed_out', expired: true };
+  }
+
+  go(route: Route): void {
+    location.hash = formatRoute(route);
+  }
+
+  /** Writes the place into the address without a step in the history. */
+  note(route: Route): void {
+    const hash = formatRoute(route);
+    if (hash !== location.hash) history.replaceState(history.state, '', hash);
+  }
+
+  #enter(session: Session): void {
+    settings.suggestLanguage(session.language);
+    this.offline = false;
+    this.access = { kind: 'signed_in', session };
+  }
+}
+
+export const app = new App();

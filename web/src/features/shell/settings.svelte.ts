@@ -1,0 +1,116 @@
+/** What the viewer chose for this browser: kept in it, and nowhere else. */
+import { setLanguage } from '../../i18n/index.svelte';
+import { type Language, languages, preferred } from '../../i18n/language';
+import { UTC, type Zone, localZone } from '../../time/zone';
+
+export type Theme = 'auto' | 'light' | 'dark';
+export const themes: readonly Theme[] = ['auto', 'light', 'dark'];
+
+interface Kept {
+  language?: Language;
+  theme?: Theme;
+  utc?: boolean;
+  volume?: number;
+  muted?: boolean;
+}
+
+const place = 'retroview.settings';
+
+class Settings {
+  #kept = $state.raw<Kept>(read());
+  #systemDark = $state(false);
+  #suggested: Language | undefined;
+
+  /** Applies what was kept; call once, before the first component. */
+  start(): void {
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    this.#systemDark = dark.matches;
+    dark.addEventListener('change', () => {
+      this.#systemDark = dark.matches;
+      this.#apply();
+    });
+    this.#apply();
+  }
+
+  get language(): Language {
+    return this.#kept.language ?? this.#suggested ?? preferred(navigator.languages);
+  }
+  set language(language: Language) {
+    this.#keep({ language });
+  }
+
+  /** The account's language, for a viewer who has not chosen one here. */
+  suggestLanguage(tag: string | null | undefined): void {
+    this.#suggested = languages.find((l) => l === tag);
+    this.#apply();
+  }
+
+  get theme(): Theme {
+    return this.#kept.theme ?? 'auto';
+  }
+  set theme(theme: Theme) {
+    this.#keep({ theme });
+  }
+
+  /** What is on screen now. */
+  get look(): 'light' | 'dark' {
+    if (this.theme !== 'auto') return this.theme;
+    return this.#systemDark ? 'dark' : 'light';
+  }
+
+  get utc(): boolean {
+    return this.#kept.utc ?? false;
+  }
+  set utc(utc: boolean) {
+    this.#keep({ utc });
+  }
+
+  get zone(): Zone {
+    return this.utc ? UTC : localZone();
+  }
+
+  get volume(): number {
+    return this.#kept.volume ?? 1;
+  }
+  get muted(): boolean {
+    return this.#kept.muted ?? false;
+  }
+  setSound(volume: number, muted: boolean): void {
+    this.#keep({ volume, muted });
+  }
+
+  #keep(change: Partial<Kept>): void {
+    this.#kept = { ...this.#kept, ...change };
+    try {
+      localStorage.setItem(place, JSON.stringify(this.#kept));
+    } catch {
+      // A browser that keeps nothing: the choice holds for this page.
+    }
+    this.#apply();
+  }
+
+  #apply(): void {
+    setLanguage(this.language);
+    document.documentElement.dataset['theme'] = this.look;
+  }
+}
+
+/** Only what we understand: an older or newer version may have kept something else. */
+function read(): Kept {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(place) ?? '{}');
+    if (typeof kept !== 'object' || kept === null) return {};
+    const { language, theme, utc, volume, muted } = kept as { [K in keyof Kept]: unknown };
+    return {
+      ...(languages.includes(language as Language) ? { language: language as Language } : {}),
+      ...(themes.includes(theme as Theme) ? { theme: theme as Theme } : {}),
+      ...(typeof utc === 'boolean' ? { utc } : {}),
+      ...(typeof volume === 'number' && volume >= 0 && volume <= 1 ? { volume } : {}),
+      ...(typeof muted === 'boolean' ? { muted } : {}),
+    };
+  } catch {
+    return {};
+  }
+}
+
+export const settings = new Settings();

@@ -1,0 +1,171 @@
+/**
+ * The one file that speaks hls.js's words: its *fragment* is our segment, its *level* our variant, its *manifest* our
+ * playlist.
+ *
+ * hls.js is never given an address to load playlists from. It is handed the feed, rendered as a live playlist, each
+ * time it would reload; what the feed holds and when it grows is decided by the keeper.
+ */
+import Hls, {
+  type ErrorData,
+  type HlsConfig,
+  type Loader,
+  type LoaderCallbacks,
+  type LoaderConfiguration,
+  type LoaderStats,
+  LoadStats,
+  type PlaylistLoaderContext,
+} from 'hls.js/light';
+import { type Feed, entryEnd } from './feed';
+import { type Mapping, estimate } from './mapping';
+import { renderPlaylist } from './playlist';
+import type { Trouble } from './trouble';
+
+export interface FeedSource {
+  current(): Feed;
+  /** The feed to show next; called about once per segment length while the session lasts. */
+  next(): Promise<Feed>;
+}
+
+export interface SessionEvents {
+  /** Media times of segments became known or moved. */
+  mapped(): void;
+  /** The session cannot go on. */
+  trouble(trouble: Trouble): void;
+}
+
+export interface Session {
+  mapping(): Mapping;
+  setRate(rate: number): void;
+  destroy(): void;
+}
+
+export function canPlay(): boolean {
+  return Hls.isSupported();
+}
+
+/** Never requested: hls.js wants an address to resolve others against, and ours are absolute already. */
+const nowhere = 'feed.m3u8';
+
+/** Seconds buffered ahead at normal speed: the next segments are there before they are needed, and a seek wastes little. */
+const aheadS = 24;
+
+export function startSession(
+  video: HTMLVideoElement,
+  source: FeedSource,
+  startS: number,
+  events: SessionEvents,
+): Session {
+  let recoveries = 0;
+  const hls = new Hls(config(source, startS));
+  hls.on(Hls.Events.LEVEL_UPDATED, events.mapped);
+  hls.on(Hls.Events.LEVEL_PTS_UPDATED, events.mapped);
+  hls.on(Hls.Events.ERROR, (_, data) => {
+    const trouble = troubleOf(data);
+    if (!trouble) return;
+    // A decoder that tripped once usually goes on from a fresh buffer; one that trips again will not.
+    if (trouble.kind === 'decoder' && recoveries === 0) {
+      recoveries += 1;
+      hls.recoverMediaError();
+      return;
+    }
+    events.trouble(trouble);
+  });
+  hls.attachMedia(video);
+  hls.loadSource(new URL(nowhere, document.baseURI).href);
+  return {
+    mapping: () => mappingOf(hls, source.current()),
+    setRate: (rate) => {
+      hls.config.maxBufferLength = aheadS * Math.max(1, rate);
+    },
+    destroy: () => hls.destroy(),
+  };
+}
+
+function config(source: FeedSource, startS: number): Partial<HlsConfig> {
+  return {
+    startPosition: startS,
+    pLoader: feedLoader(source),
+    maxBufferLength: aheadS,
+    maxMaxBufferLength: 240,
+    // Enough for going back ±1 min without loading again; a day of 4 Mbit/s would not fit.
+    backBufferLength: 90,
+    // Segments are passed through, not remuxed: a worker would cost more than it saves, and the page's
+    // Content-Security-Policy stays without blob: workers.
+    enableWorker: false,
+    lowLatencyMode: false,
+    testBandwidth: false,
+    capLevelToPlayerSize: false,
+    enableID3MetadataCues: false,
+    enableEmsgMetadataCues: false,
+    enableDateRangeMetadataCues: false,
+  };
+}
+
+/** Answers every wish for a playlist from the feed. */
+function feedLoader(source: FeedSource): NonNullable<HlsConfig['pLoader']> {
+  return class implements Loader<PlaylistLoaderContext> {
+    context: PlaylistLoaderContext | null = null;
+    stats: LoaderStats = new LoadStats();
+    #gone = false;
+
+    load(
+      context: PlaylistLoaderContext,
+      _: LoaderConfiguration,
+      callbacks: LoaderCallbacks<PlaylistLoaderContext>,
+    ): void {
+      this.context = context;
+      this.stats.loading.start = performance.now();
+      const first = context.type === 'manifest';
+      void Promise.resolve(first ? source.current() : source.next()).then((feed) => {
+        if (this.#gone) return;
+        const data = renderPlaylist(feed);
+        const now = performance.now();
+        Object.assign(this.stats.loading, { first: now, end: now });
+        this.stats.loaded = this.stats.total = data.length;
+        callbacks.onSuccess({ url: context.url, data, code: 200 }, this.stats, context, null);
+      });
+    }
+
+    abort(): void {
+      this.#gone = true;
+      this.stats.aborted = true;
+    }
+
+    destroy(): void {
+      this.#gone = true;
+    }
+  };
+}
+
+/** Sequence numbers join hls.js's fragments, which know media time, with our entries, which know wall time. */
+function mappingOf(hls: Hls, feed: Feed): Mapping {
+  const fragments = hls.levels[0]?.details?.fragments ?? [];
+  const spans = fragments.flatMap((fragment) => {
+    const i = Number(fragment.sn) - feed.firstSequence;
+    const entry = feed.entries[i];
+    if (!entry) return [];
+    return {
+      start: entry.start,
+      end: entryEnd(feed.entries, i),
+      mediaStartS: fragment.start,
+      mediaEndS: fragment.end,
+    };
+  });
+  return spans.length > 0 ? spans : estimate(feed);
+}
+
+function troubleOf(data: ErrorData): Trouble | null {
+  const status = data.response?.code ?? 0;
+  // Without a session nothing else will succeed: say so at once instead of trying six times.
+  if (status === 401) return { kind: 'signed_out' };
+  if (!data.fatal) return null;
+  switch (data.details) {
+    case Hls.ErrorDetails.BUFFER_ADD_CODEC_ERROR:
+    case Hls.ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR:
+    case Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR:
+      return { kind: 'unplayable', codec: /codecs="?([^"]*)/.exec(data.mimeType ?? '')?.[1] ?? '' };
+    default:
+  }
+  if (data.type !== Hls.ErrorTypes.NETWORK_ERROR) return { kind: 'decoder' };
+  return status === 404 || status === 410 ? { kind: 'missing' } : { kind: 'network' };
+}

@@ -1,0 +1,417 @@
+/**
+ * The player as the page sees it: wall time in, wall time out.
+ *
+ * A seek inside the feed is a seek of the video element; anywhere else a new feed is loaded around the target and the
+ * last picture stays up until the new one is there. Only the newest wish counts: answers to older ones are dropped.
+ */
+import { recorderNow } from '../api/clock';
+import type { Problem } from '../api/problem';
+import type { Range } from '../time/range';
+import { SECOND_US, type WallUs, shift } from '../time/timestamp';
+import { type Feed, covers, footage, pieceUs, span, startFeed } from './feed';
+import type { Session } from './hls';
+import { Keeper } from './keeper';
+import { type Mapping, estimate, toMedia, toWall } from './mapping';
+import type { LoadPiece } from './source';
+import type { Trouble } from './trouble';
+
+export type Phase =
+  | { kind: 'idle' }
+  /** On the way to `target`; `null` is the live edge. */
+  | { kind: 'seeking'; target: WallUs | null }
+  | { kind: 'showing' }
+  /** Nothing is recorded at `at`. */
+  | { kind: 'nothing'; at: WallUs; previousEnd: WallUs | null; nextStart: WallUs | null }
+  | { kind: 'future'; at: WallUs }
+  /** Played to the end of all footage. */
+  | { kind: 'ended' }
+  | { kind: 'failed'; trouble: Trouble };
+
+export const rates = [0.5, 1, 1.5, 2, 4, 8] as const;
+
+/** Loaded before the target, so that small steps back need nothing new. */
+const leadUs = 2 * 60 * SECOND_US;
+/** How much of the newest footage is loaded when going live. */
+const liveLeadUs = 60 * SECOND_US;
+/** Behind the newest whole segment: one more has time to arrive before the picture runs out. */
+const liveMarginS = 6;
+/** Closer than this to the newest footage counts as live. */
+const liveSlackUs = 20 * SECOND_US;
+/** A frame while nothing better is known. */
+const usualFrameS = 1 / 25;
+
+export interface PlayerDeps {
+  readonly load: LoadPiece;
+  /** Whether the stream is being recorded right now. */
+  readonly growing: () => boolean;
+  readonly onSignedOut: () => void;
+  /** Footage between two moments was missing and has been played over. */
+  readonly onSkipped: (gap: Range) => void;
+}
+
+export class Player {
+  phase = $state.raw<Phase>({ kind: 'idle' });
+  /** The moment on screen, or where the viewer asked to be. */
+  position = $state.raw<WallUs | null>(null);
+  paused = $state(true);
+  /** Playing, but waiting for bytes. */
+  waiting = $state(false);
+  rate = $state(1);
+  volume = $state(1);
+  muted = $state(false);
+  /** The newest picture is on screen, give or take a segment. */
+  live = $state(false);
+  /** The browser wants a click before it plays with sound. */
+  needsClick = $state(false);
+  /** A picture has been shown since the stream was opened. */
+  hasPicture = $state(false);
+  /** The last picture of the feed before, kept up while the next one loads. */
+  frozen = $state(false);
+  /** What around the playhead is known to be recorded, newer than any coverage answer. */
+  known = $state.raw<readonly Range[]>([]);
+
+  #deps: PlayerDeps;
+  #video: HTMLVideoElement;
+  #still: HTMLCanvasElement;
+  #session: Session | null = null;
+  #keeper: Keeper | null = null;
+  #mapping: Mapping = [];
+  #wish = 0;
+  #abort: AbortController | null = null;
+  #target: WallUs | null = null;
+  #frame = { mediaS: 0, lengthS: usualFrameS };
+  #retries = 0;
+  #undo: (() => void)[] = [];
+
+  constructor(video: HTMLVideoElement, still: HTMLCanvasElement, deps: PlayerDeps) {
+    this.#video = video;
+    this.#still = still;
+    this.#deps = deps;
+    this.#listen();
+  }
+
+  destroy(): void {
+    this.#wish += 1;
+    this.#abort?.abort();
+    this.#endSession();
+    for (const undo of this.#undo) undo();
+  }
+
+  /** Where the newest footage the player knows of ends. */
+  get edge(): WallUs | null {
+    return this.#keeper ? span(this.#keeper.feed).end : null;
+  }
+
+  // -- wishes -------------------------------------------------------------------------------------------------------
+
+  async seek(target: WallUs, options: { play?: boolean } = {}): Promise<void> {
+    if (options.play !== undefined) this.paused = !options.play;
+    this.position = target;
+    this.#retries = 0;
+    if (target > recorderNow()) {
+      this.#abandon();
+      this.phase = { kind: 'future', at: target };
+      return;
+    }
+    const feed = this.#keeper?.feed;
+    if (this.#session && feed && covers(feed, target)) {
+      this.#newWish();
+      this.#seekInside(target);
+    } else {
+      await this.#open(target);
+    }
+  }
+
+  async goLive(): Promise<void> {
+    this.paused = false;
+    if (this.rate > 1) this.setRate(1);
+    const { wish, signal } = this.#newWish();
+    this.phase = { kind: 'seeking', target: null };
+    const piece = await this.#deps.load(shift(recorderNow(), -liveLeadUs), null, signal);
+    if (wish !== this.#wish) return;
+    if (piece.kind === 'problem') return this.#failWith(piece.problem);
+    const feed = piece.kind === 'piece' ? startFeed(piece.playlist) : null;
+    if (feed) return this.#begin(feed, null);
+    const previousEnd = piece.kind === 'nothing' ? piece.previousEnd : null;
+    this.#abandon();
+    this.phase = { kind: 'nothing', at: recorderNow(), previousEnd, nextStart: null };
+  }
+
+  /** Steps in wall time, so that a step over a gap says so instead of landing somewhere else. */
+  async step(byUs: number): Promise<void> {
+    if (this.position === null) return;
+    const edge = this.#deps.growing() ? this.edge : null;
+    const target = shift(this.position, byUs);
+    if (byUs > 0 && edge !== null && this.live && target >= edge) return;
+    if (byUs > 0 && edge !== null && target > edge && target > shift(recorderNow(), -liveLeadUs)) return this.goLive();
+    return this.seek(target);
+  }
+
+  stepFrame(direction: 1 | -1): void {
+    if (this.phase.kind !== 'showing') return;
+    this.pause();
+    // The middle of the next frame, so that rounding cannot show the same one again.
+    const middle = this.#frame.mediaS + this.#frame.lengthS / 2;
+    this.#video.currentTime = Math.max(0, middle + direction * this.#frame.lengthS);
+  }
+
+  toggle(): void {
+    if (this.paused || this.needsClick) this.play();
+    else this.pause();
+  }
+
+  play(): void {
+    this.paused = false;
+    if (this.phase.kind === 'showing') this.#tryToPlay();
+    else if (this.phase.kind === 'nothing' && this.phase.nextStart !== null) void this.seek(this.phase.nextStart);
+    else if (this.phase.kind === 'failed' && this.position !== null) void this.#open(this.position);
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.#video.pause();
+  }
+
+  setRate(rate: number): void {
+    this.rate = rate;
+    this.#video.defaultPlaybackRate = rate;
+    this.#video.playbackRate = rate;
+    this.#session?.setRate(rate);
+  }
+
+  setVolume(volume: number, muted: boolean): void {
+    this.volume = volume;
+    this.muted = muted;
+    this.#video.volume = volume;
+    this.#video.muted = muted;
+  }
+
+  // -- loading ------------------------------------------------------------------------------------------------------
+
+  async #open(target: WallUs): Promise<void> {
+    const { wish, signal } = this.#newWish();
+    this.#freeze();
+    this.phase = { kind: 'seeking', target };
+    const piece = await this.#deps.load(shift(target, -leadUs), shift(target, pieceUs), signal);
+    if (wish !== this.#wish) return;
+    if (piece.kind === 'problem') return this.#failWith(piece.problem);
+    const feed = piece.kind === 'piece' ? startFeed(piece.playlist) : null;
+    if (feed && covers(feed, target)) return this.#begin(feed, target);
+    await this.#explain(target, wish, signal);
+  }
+
+  /** Asks for the moment itself: the answer names its neighbours, however far away they are. */
+  async #explain(at: WallUs, wish: number, signal: AbortSignal): Promise<void> {
+    const piece = await this.#deps.load(at, shift(at, SECOND_US), signal);
+    if (wish !== this.#wish) return;
+    if (piece.kind === 'problem') return this.#failWith(piece.problem);
+    if (piece.kind === 'piece') {
+      const feed = startFeed(piece.playlist);
+      const first = feed?.entries[0];
+      // Footage begins within this second: that is what was meant.
+      if (feed && first) return this.#begin(feed, at > first.start ? at : first.start);
+    }
+    this.#abandon();
+    const { previousEnd, nextStart } = piece.kind === 'nothing' ? piece : { previousEnd: null, nextStart: null };
+    this.phase = { kind: 'nothing', at, previousEnd, nextStart };
+  }
+
+  async #begin(feed: Feed, target: WallUs | null): Promise<void> {
+    const wish = this.#wish;
+    const hls = await import('./hls');
+    if (wish !== this.#wish) return;
+    if (!hls.canPlay()) {
+      this.phase = { kind: 'failed', trouble: { kind: 'unsupported' } };
+      return;
+    }
+    this.#freeze();
+    this.#endSession();
+    const keeper = new Keeper(feed, this.#deps.load, () => ({
+      playhead: this.position ?? span(feed).start,
+      now: recorderNow(),
+      rate: this.rate,
+      growing: this.#deps.growing(),
+    }));
+    this.#keeper = keeper;
+    this.known = footage(feed);
+    this.#mapping = estimate(feed);
+    const startS = target === null ? this.#liveStartS() : (toMedia(this.#mapping, target) ?? 0);
+    this.#target = target ?? toWall(this.#mapping, startS);
+    this.position = this.#target;
+    this.phase = { kind: 'seeking', target };
+    const session = hls.startSession(
+      this.#video,
+      { current: () => keeper.feed, next: () => this.#nextFeed(keeper) },
+      startS,
+      {
+        mapped: () => {
+          if (this.#session === session) this.#mapping = session.mapping();
+        },
+        trouble: (trouble) => {
+          if (this.#session === session) this.#onTrouble(trouble);
+        },
+      },
+    );
+    this.#session = session;
+    session.setRate(this.rate);
+    this.#video.defaultPlaybackRate = this.rate;
+    this.#video.playbackRate = this.rate;
+    if (!this.paused) this.#tryToPlay();
+  }
+
+  async #nextFeed(keeper: Keeper): Promise<Feed> {
+    const before = keeper.feed;
+    const { feed, problem } = await keeper.next();
+    if (problem?.status === 401) this.#deps.onSignedOut();
+    if (feed !== before && keeper === this.#keeper) this.known = footage(feed);
+    return feed;
+  }
+
+  #liveStartS(): number {
+    const first = this.#mapping[0]?.mediaStartS ?? 0;
+    const last = this.#mapping[this.#mapping.length - 1];
+    return Math.max(first, (last?.mediaEndS ?? 0) - liveMarginS);
+  }
+
+  #seekInside(target: WallUs): void {
+    const mediaS = toMedia(this.#mapping, target);
+    if (mediaS === null) return void this.#open(target);
+    this.#target = target;
+    this.phase = { kind: 'seeking', target };
+    this.#video.currentTime = mediaS;
+    if (!this.paused) this.#tryToPlay();
+  }
+
+  #newWish(): { wish: number; signal: AbortSignal } {
+    this.#abort?.abort();
+    this.#abort = new AbortController();
+    this.#wish += 1;
+    this.needsClick = false;
+    return { wish: this.#wish, signal: this.#abort.signal };
+  }
+
+  /** Leaves the footage: nothing plays, the last picture stays, dimmed by the page. */
+  #abandon(): void {
+    this.#newWish();
+    this.#freeze();
+    this.#endSession();
+    this.live = false;
+    this.waiting = false;
+  }
+
+  #endSession(): void {
+    this.#session?.destroy();
+    this.#session = null;
+    this.#keeper = null;
+    this.#mapping = [];
+  }
+
+  #freeze(): void {
+    const { videoWidth, videoHeight } = this.#video;
+    if (this.frozen || videoWidth === 0 || this.#video.readyState < 2) return;
+    this.#still.width = videoWidth;
+    this.#still.height = videoHeight;
+    this.#still.getContext('2d')?.drawImage(this.#video, 0, 0);
+    this.frozen = true;
+  }
+
+  // -- what happens -------------------------------------------------------------------------------------------------
+
+  #failWith(problem: Problem): void {
+    if (problem.code === 'aborted') return;
+    if (problem.status === 401) return this.#onTrouble({ kind: 'signed_out' });
+    if (problem.status === 403) return this.#onTrouble({ kind: 'forbidden' });
+    if (problem.status === 410 || problem.status === 404) return this.#onTrouble({ kind: 'missing' });
+    this.#onTrouble({ kind: 'network' });
+  }
+
+  #onTrouble(trouble: Trouble): void {
+    if (trouble.kind === 'signed_out') this.#deps.onSignedOut();
+    // A run this session's buffers cannot take (other tracks than the one before) plays in a fresh session.
+    if (trouble.kind === 'decoder' && this.#retries === 0 && this.position !== null) {
+      this.#retries += 1;
+      return void this.#open(this.position);
+    }
+    this.#abandon();
+    this.phase = { kind: 'failed', trouble };
+  }
+
+  #tryToPlay(): void {
+    this.#video.play().catch((error: unknown) => {
+      if (!(error instanceof DOMException) || error.name !== 'NotAllowedError') return;
+      this.needsClick = true;
+    });
+  }
+
+  #listen(): void {
+    const on = (name: string, act: () => void) => {
+      this.#video.addEventListener(name, act);
+      this.#undo.push(() => this.#video.removeEventListener(name, act));
+    };
+    on('seeked', () => this.#arrive());
+    on('loadeddata', () => this.#arrive());
+    on('playing', () => {
+      this.waiting = false;
+      this.needsClick = false;
+      this.#arrive();
+    });
+    on('waiting', () => (this.waiting = !this.paused));
+    on('ended', () => {
+      this.paused = true;
+      this.phase = { kind: 'ended' };
+    });
+    on('timeupdate', () => this.#look(this.#video.currentTime));
+    this.#watchFrames();
+  }
+
+  /** Frame by frame where the browser tells; `timeupdate`, four times a second, everywhere else. */
+  #watchFrames(): void {
+    if (!('requestVideoFrameCallback' in this.#video)) return;
+    let handle = 0;
+    const onFrame = (_: number, frame: VideoFrameCallbackMetadata) => {
+      const length = frame.mediaTime - this.#frame.mediaS;
+      if (length > 0.004 && length < 0.21) this.#frame.lengthS = length;
+      this.#frame.mediaS = frame.mediaTime;
+      this.#look(frame.mediaTime);
+      handle = this.#video.requestVideoFrameCallback(onFrame);
+    };
+    handle = this.#video.requestVideoFrameCallback(onFrame);
+    this.#undo.push(() => this.#video.cancelVideoFrameCallback(handle));
+  }
+
+  /** The picture of the newest wish is there. */
+  #arrive(): void {
+    if (!this.#session || this.#video.seeking || this.#video.readyState < 2) return;
+    const shown = toWall(this.#mapping, this.#video.currentTime);
+    const target = this.#target;
+    this.#target = null;
+    if (target !== null && shown !== null && Math.abs(shown - target) > SECOND_US / 5) {
+      // Where the segment really lies was only known once it was loaded.
+      const exact = toMedia(this.#mapping, target);
+      if (exact !== null && Math.abs(exact - this.#video.currentTime) > 0.1) {
+        this.#video.currentTime = exact;
+        return;
+      }
+    }
+    this.phase = { kind: 'showing' };
+    this.hasPicture = true;
+    this.frozen = false;
+    this.#look(this.#video.currentTime);
+  }
+
+  #look(mediaS: number): void {
+    if (!this.#session || this.phase.kind !== 'showing' || this.#video.seeking) return;
+    const at = toWall(this.#mapping, mediaS);
+    if (at === null || at === this.position) return;
+    const before = this.position;
+    this.position = at;
+    if (before !== null && !this.paused && at - before > 2 * SECOND_US * Math.max(1, this.rate)) {
+      this.#deps.onSkipped({ start: before, end: at });
+    }
+    const edge = this.edge;
+    this.live =
+      this.#deps.growing() && edge !== null && edge > shift(recorderNow(), -liveLeadUs) && edge - at < liveSlackUs;
+    // Faster than life is only possible in the past.
+    if (this.live && this.rate > 1 && edge !== null && edge - at < liveSlackUs / 2) this.setRate(1);
+  }
+}
