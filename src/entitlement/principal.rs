@@ -100,6 +100,14 @@ impl Principal {
             Proof::Bearer { .. } | Proof::Signed => None,
         }
     }
+    /// For the log: `user admin`, `token t0123456789ab`, `signed cam1`.
+    pub fn label(&self) -> String {
+        match &self.proof {
+            Proof::Session { user } => format!("user {user}"),
+            Proof::Bearer { token_id } => format!("token {token_id}"),
+            Proof::Signed => format!("signed {}", self.streams.iter().flat_map(|s| s.iter()).map(|s| s.as_str()).collect::<String>()),
+        }
+    }
     /// Whether a browser would send this proof without being asked to.
     pub fn is_ambient(&self) -> bool {
         matches!(self.proof, Proof::Session { .. })

@@ -1,0 +1,154 @@
+//! Who is asking. A layer over every route, so a route that forgets about it answers 401.
+//!
+//! Looked at in this order, and the first that is there decides: `Authorization: Bearer rv_…`, `token=` in the query
+//! (signed playback addresses; reading only), the session cookie. Credentials that were sent and are wrong are never
+//! passed over for others.
+//!
+//! A browser sends the cookie without asking its user, also when another site makes it. So with a cookie, whatever
+//! is not a plain read needs `X-Retroview: 1`, which another site cannot add without a preflight that we do not
+//! answer, and an `Origin`, when there is one, that is our own.
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::{Code, HttpResult, Problem};
+use super::state::{AppState, Services};
+use super::web;
+use crate::entitlement::{EntitlementError, Principal};
+
+pub const SESSION_COOKIE: &str = "retroview_session";
+/// The header that proves a request was made by a script of ours.
+pub const SCRIPT_HEADER: &str = "x-retroview";
+
+/// All that answers without credentials, besides the files of the web app: method and route.
+pub const OPEN: [(Method, &str); 3] = [(Method::GET, "/healthz"), (Method::GET, "/readyz"), (Method::POST, "/v1/session")];
+
+/// The layer. Leaves a [`Principal`] in the request's extensions.
+pub async fn authenticate(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match identify(&state, &parts).await {
+        Ok(principal) => {
+            tracing::Span::current().record("who", tracing::field::display(principal.label()));
+            parts.extensions.insert(principal);
+        }
+        Err(_) if is_open(&parts) => {}
+        Err(problem) => return problem.into_response(),
+    }
+    next.run(Request::from_parts(parts, body)).await
+}
+
+fn is_open(parts: &Parts) -> bool {
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    match parts.extensions.get::<MatchedPath>() {
+        Some(route) => {
+            let method = if reads { &Method::GET } else { &parts.method };
+            OPEN.iter().any(|(open, path)| open == method && *path == route.as_str())
+        }
+        None => reads && web::is_file(parts.uri.path()),
+    }
+}
+
+async fn identify(services: &Services, parts: &Parts) -> HttpResult<Principal> {
+    let headers = &parts.headers;
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(bearer)
+            .ok_or_else(|| Problem::new(Code::Unauthorized, "The Authorization header is not `Bearer` and a token."))?;
+        return Ok(services.access.by_bearer(token).await?);
+    }
+    if let Some(token) = signed_token(&parts.uri).filter(|_| reads) {
+        return Ok(services.access.by_signed(&token)?);
+    }
+    let Some(cookie) = session_cookie(headers) else {
+        let detail = "Send a session cookie, `Authorization: Bearer` with a token, or a signed address.";
+        return Err(Problem::new(Code::Unauthorized, detail));
+    };
+    let principal = services.access.by_session(cookie).await.map_err(|error| match error {
+        EntitlementError::BadCredentials => Problem::new(Code::Unauthorized, "The session has ended; sign in again."),
+        other => other.into(),
+    })?;
+    if !reads {
+        refuse_cross_site(services, &parts.uri, headers)?;
+    }
+    Ok(principal)
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The value of `token=`. Of several the first: what a proxy or cache before us would have looked at.
+fn signed_token(uri: &Uri) -> Option<String> {
+    let value = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))?;
+    // Base64url and dots never need escaping; an escaped one is somebody's zeal, and is not worth a decoder.
+    Some(value.replace("%2E", ".").replace("%2e", "."))
+}
+
+/// The session cookie's value.
+pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
+    cookies.flat_map(|line| line.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == SESSION_COOKIE).then_some(value)
+    })
+}
+
+fn refuse_cross_site(services: &Services, uri: &Uri, headers: &HeaderMap) -> HttpResult<()> {
+    if headers.get(SCRIPT_HEADER).is_none_or(|v| v != "1") {
+        let detail = "With a session cookie, add the header `X-Retroview: 1`; or use a bearer token.";
+        return Err(Problem::new(Code::CrossSite, detail));
+    }
+    require_own_origin(services, uri, headers)
+}
+
+/// Refuses a request whose `Origin` is another site.
+///
+/// # Errors
+/// [`Code::CrossSite`].
+pub fn require_own_origin(services: &Services, uri: &Uri, headers: &HeaderMap) -> HttpResult<()> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("");
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
+    let ours = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
+    let public = services.settings.public_url.as_deref();
+    if ours || public.is_some_and(|url| url == origin || url.strip_prefix(origin).is_some_and(|rest| rest.starts_with('/'))) {
+        return Ok(());
+    }
+    let detail = "The Origin header names another site than Host; behind a proxy, pass Host on or set `server.public_url`.";
+    Err(Problem::new(Code::CrossSite, detail))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> HttpResult<Self> {
+        let nobody = || Problem::new(Code::Unauthorized, "Sign in first.");
+        parts.extensions.get::<Principal>().cloned().ok_or_else(nobody)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_found_where_clients_put_them() {
+        assert_eq!(bearer("Bearer rv_x"), Some("rv_x"));
+        assert_eq!(bearer("bearer  rv_x"), Some("rv_x"));
+        assert_eq!(bearer("Basic eDp5"), None);
+        let uri: Uri = "/x?start=1&token=v1.a.b&token=v1.c.d".parse().unwrap();
+        assert_eq!(signed_token(&uri).as_deref(), Some("v1.a.b"));
+        assert_eq!(signed_token(&"/x?atoken=1".parse().unwrap()), None);
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, "a=b".parse().unwrap());
+        headers.append(header::COOKIE, "c=d; retroview_session=xyz; retroview_session=other".parse().unwrap());
+        assert_eq!(session_cookie(&headers), Some("xyz"));
+    }
+}

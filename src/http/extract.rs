@@ -1,0 +1,26 @@
+//! axum's extractors, with our answers when they fail.
+
+use axum::extract::{FromRequest, FromRequestParts};
+
+use super::problem::Problem;
+
+/// A JSON body of at most [`super::JSON_BYTES_MAX`]. Unknown members are refused when the type says so, and it should.
+#[derive(Debug, Clone, Copy, FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub struct Json<T>(pub T);
+
+impl<T: serde::Serialize> axum::response::IntoResponse for Json<T> {
+    fn into_response(self) -> axum::response::Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// The query. Unknown parameters are ignored: players add their own, and `token` belongs to `auth`.
+#[derive(Debug, Clone, Copy, FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub struct Query<T>(pub T);
+
+/// The variable parts of the path. One that cannot be read answers 404: there is nothing of that name.
+#[derive(Debug, Clone, Copy, FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub struct Path<T>(pub T);

@@ -1,0 +1,110 @@
+//! Errors of other rooms as problems: who may know what.
+
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+
+use super::{Code, Problem};
+use crate::db::DbError;
+use crate::entitlement::EntitlementError;
+use crate::media::{EmptyRange, IdError, TimestampError};
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Missing { what: "stream", id } => Problem::unknown_stream(&id),
+            DbError::Exists { what: "stream", id } => {
+                Problem::new(Code::StreamExists, format!("There is a stream `{id}` already; choose another name."))
+            }
+            DbError::Locked(_) => {
+                Problem::new(Code::Unavailable, "The database is in use by another process; try again in a moment.").caused_by(error)
+            }
+            DbError::Full(_) => Problem::new(Code::StorageFull, "The database's disk is full; make room.").caused_by(error),
+            DbError::ReadOnly(_) => Problem::new(Code::Unavailable, "The database cannot be written.").caused_by(error),
+            other => Problem::internal(other),
+        }
+    }
+}
+
+impl From<EntitlementError> for Problem {
+    fn from(error: EntitlementError) -> Self {
+        let text = error.to_string();
+        let sentence = format!("{}{}.", text[..1].to_uppercase(), &text[1..]);
+        match error {
+            EntitlementError::BadCredentials => Problem::new(Code::Unauthorized, sentence),
+            EntitlementError::MissingScope(_) => Problem::new(Code::MissingScope, sentence),
+            EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
+            EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
+            EntitlementError::TooManyAttempts { retry_after } => {
+                Problem::new(Code::TooManyAttempts, sentence).header(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)))
+            }
+            EntitlementError::Busy => Problem::new(Code::Unavailable, sentence).header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            EntitlementError::UnknownScope(_) | EntitlementError::WeakPassword | EntitlementError::AlreadyExpired => {
+                Problem::new(Code::InvalidValue, sentence)
+            }
+            EntitlementError::Db(error) => error.into(),
+            EntitlementError::Hash(_) | EntitlementError::Random(_) => Problem::internal(error),
+        }
+    }
+}
+
+impl From<TimestampError> for Problem {
+    fn from(error: TimestampError) -> Self {
+        Problem::new(Code::InvalidQuery, format!("{error}."))
+    }
+}
+
+impl From<EmptyRange> for Problem {
+    fn from(error: EmptyRange) -> Self {
+        let detail = format!("The end {} is not after the start {}.", error.end, error.start);
+        Problem::new(Code::InvalidRange, detail)
+    }
+}
+
+impl From<IdError> for Problem {
+    fn from(error: IdError) -> Self {
+        Problem::new(Code::InvalidId, format!("{error}."))
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Problem::new(Code::InvalidQuery, sentence(&rejection.body_text()))
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        // A name that nothing can have is a place where nothing is.
+        Problem::new(Code::UnknownRoute, sentence(&rejection.body_text()))
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection {
+            JsonRejection::MissingJsonContentType(_) => {
+                Problem::new(Code::UnsupportedMediaType, "Send JSON with the header `Content-Type: application/json`.")
+            }
+            JsonRejection::BytesRejection(bytes) => bytes.into(),
+            other => Problem::new(Code::InvalidBody, sentence(&other.body_text())),
+        }
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                Problem::new(Code::BodyTooLarge, "Send less at once.")
+            }
+            other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "Send less at once."),
+            other => Problem::new(Code::InvalidBody, sentence(&other.body_text())),
+        }
+    }
+}
+
+/// What axum says, without its preamble about types of ours: the part after the first colon is what the sender can act on.
+fn sentence(text: &str) -> String {
+    let said = text.split_once(": ").map_or(text, |(_, rest)| rest).trim_end_matches('.');
+    format!("{said}.")
+}

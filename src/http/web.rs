@@ -1,0 +1,6 @@
+//! The web app, embedded in the binary.
+
+/// Whether there is a file of the web app at this path.
+pub fn is_file(path: &str) -> bool {
+    path == "/"
+}
