@@ -10,6 +10,9 @@ import { type Range, range } from '../time/range';
 import { SECOND_US, type WallUs, shift } from '../time/timestamp';
 import type { Entry, Playlist, Rendering } from './playlist';
 
+/** Within a run segments follow one another but for the drift of the source's clock: 500 ppm of a long segment. */
+const toleranceUs = SECOND_US / 10;
+
 export interface Feed extends Rendering {
   readonly entries: readonly [Entry, ...Entry[]];
 }
@@ -27,8 +30,9 @@ export function append(feed: Feed, piece: Playlist): Feed {
   const fresh = piece.entries.filter((e) => e.start > last.start);
   const [first, ...rest] = fresh;
   if (!first) return feed;
-  // The first of a piece cannot know what it follows.
-  const joined: Entry = { ...first, discontinuity: first.discontinuity || first.init !== last.init };
+  // The first of a piece cannot know what it follows: another run, or the same one after something was lost.
+  const apart = Math.abs(first.start - last.start - last.mediaUs) > toleranceUs;
+  const joined: Entry = { ...first, discontinuity: first.discontinuity || first.init !== last.init || apart };
   return {
     ...feed,
     entries: [...feed.entries, joined, ...rest],

@@ -94,6 +94,8 @@ function config(source: FeedSource, startS: number): Partial<HlsConfig> {
     enableWorker: false,
     lowLatencyMode: false,
     testBandwidth: false,
+    // The first segment is on its way while the browser is still opening the media source.
+    startFragPrefetch: true,
     capLevelToPlayerSize: false,
     enableID3MetadataCues: false,
     enableEmsgMetadataCues: false,

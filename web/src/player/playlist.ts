@@ -69,7 +69,6 @@ export function renderPlaylist(p: Rendering): string {
     `#EXT-X-TARGETDURATION:${Math.max(p.targetDurationS, longestS(p.entries))}`,
     `#EXT-X-MEDIA-SEQUENCE:${p.firstSequence}`,
     `#EXT-X-DISCONTINUITY-SEQUENCE:${p.firstDiscontinuity}`,
-    '#EXT-X-INDEPENDENT-SEGMENTS',
   ];
   let init: string | null = null;
   for (const [i, entry] of p.entries.entries()) {

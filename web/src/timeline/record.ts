@@ -59,7 +59,6 @@ export function gapsWithin(gaps: readonly Gap[], within: Range, most: number): {
     const part = intersection(range(gap.start_us, gap.end_us), within);
     return part ? [{ ...gap, start_us: part.start, end_us: part.end }] : [];
   });
-  if (cut.length <= most) return { gaps: cut, left: 0 };
-  const longest = [...cut].sort((a, b) => b.end_us - b.start_us - (a.end_us - a.start_us)).slice(0, most);
-  return { gaps: longest.sort((a, b) => a.start_us - b.start_us), left: cut.length - most };
+  const longest = cut.sort((a, b) => b.end_us - b.start_us - (a.end_us - a.start_us)).slice(0, most);
+  return { gaps: longest.sort((a, b) => a.start_us - b.start_us), left: cut.length - longest.length };
 }

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { fromRfc3339, wallUs } from '../time/timestamp';
+import { formatRoute, parseRoute } from './shell/route';
+import { downloadName } from './watch/names';
+import { commandFor } from './watch/shortcuts';
+
+const at = fromRfc3339('2026-05-03T14:03:22.250000Z') ?? wallUs(0);
+
+describe('an address', () => {
+  test('survives being written and read', () => {
+    for (const route of [
+      { page: 'streams' as const },
+      { page: 'watch' as const, stream: 'front-door', at: null },
+      { page: 'watch' as const, stream: 'front-door', at },
+    ]) {
+      expect(parseRoute(formatRoute(route))).toEqual(route);
+    }
+    expect(formatRoute({ page: 'watch', stream: 'cam1', at })).toBe('#/watch/cam1?t=2026-05-03T14:03:22.25Z');
+  });
+  test.each(['', '#', '#/', '#/nowhere', '#/watch', '#/watch/'])('that names nothing is the list: %j', (hash) =>
+    expect(parseRoute(hash)).toEqual({ page: 'streams' }),
+  );
+  test.each(['#/watch/cam1?t=', '#/watch/cam1?t=yesterday', '#/watch/cam1?x=1'])(
+    'with a time nobody understands is the newest footage: %j',
+    (hash) => expect(parseRoute(hash)).toEqual({ page: 'watch', stream: 'cam1', at: null }),
+  );
+  test('with broken escapes does not break the page', () => {
+    expect(parseRoute('#/watch/%E0%A4%A')).toMatchObject({ page: 'watch' });
+  });
+});
+
+describe('keys', () => {
+  const key = (name: string, more = {}) =>
+    commandFor({ key: name, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  test('move by ten seconds, and by a minute with Shift', () => {
+    expect(key('ArrowLeft')).toEqual({ do: 'step', us: -10_000_000 });
+    expect(key('ArrowRight', { shiftKey: true })).toEqual({ do: 'step', us: 60_000_000 });
+  });
+  test('work with Caps Lock and on layouts where ? . < need Shift', () => {
+    expect(key('L')).toEqual({ do: 'live' });
+    expect(key('?', { shiftKey: true })).toEqual({ do: 'help' });
+    expect(key('.', { shiftKey: true })).toEqual({ do: 'frame', direction: 1 });
+    expect(key('>', { shiftKey: true })).toEqual({ do: 'speed', by: 1 });
+  });
+  test('with Ctrl, Alt or Meta stay the browser’s', () => {
+    for (const held of ['ctrlKey', 'altKey', 'metaKey']) expect(key('l', { [held]: true })).toBeNull();
+    expect(key('Tab')).toBeNull();
+  });
+});
+
+test('downloads are named by stream and time', () => {
+  expect(downloadName('front-door', at, 'mp4')).toBe('front-door-20260503T140322Z.mp4');
+});
