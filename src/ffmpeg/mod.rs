@@ -1,1 +1,39 @@
-//! (room not furnished yet)
+//! The only room that names libav*, and the only `unsafe`.
+//!
+//! What it does: opens sources and reads their packets ([`Input`]), recodes audio that browsers cannot play
+//! ([`AudioTranscoder`], used inside `Input`), makes init segments ([`init_segment`]).
+//!
+//! What it leaves to others: what packets mean in time and where to cut (`segment`), which sources may be
+//! opened and when to try again (`ingest`).
+//!
+//! **Invariants.** Every pointer handed out by libav* is owned by one struct that frees it. No panic crosses
+//! a C frame. Nothing here logs a URL: sources carry credentials.
+//!
+//! When things fail: an [`Error`] names the step; [`Error::cause`] says which gap it makes. An interrupt
+//! surfaces from libavformat as almost any code, so the interrupt's own state is asked first.
+
+#![allow(unsafe_code)]
+
+mod codec_string;
+mod error;
+mod ffi_util;
+mod init;
+mod input;
+mod interrupt;
+mod reader;
+mod track;
+mod transcode;
+
+pub use error::Error;
+pub use init::{InitSegment, init_segment, picture_size};
+pub use input::{Input, OpenOptions, Packet, Read};
+pub use interrupt::{Interrupt, InterruptReason};
+pub use track::{AudioCodec, AudioParams, Media, TimeBase, Tracks, VideoCodec, VideoParams};
+pub use transcode::AudioTranscoder;
+
+/// Quiets libav*: it writes to stderr by itself, and its messages may hold URLs with credentials. Call once
+/// at the start of every process that uses this room.
+pub fn init() {
+    // SAFETY: sets a process-wide integer.
+    unsafe { ffmpeg_next::ffi::av_log_set_level(ffmpeg_next::ffi::AV_LOG_QUIET) };
+}

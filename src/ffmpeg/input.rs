@@ -1,0 +1,450 @@
+//! An opened source: its tracks, then its packets.
+
+use std::ffi::CString;
+use std::ptr;
+use std::sync::Arc;
+
+use ffmpeg_next::ffi::{self, AVDiscard, AVMediaType};
+
+use super::ffi_util::{Dictionary, OwnedPacket, bytes, c_string, check, out_of_memory, static_str};
+use super::interrupt::{Interrupt, InterruptReason, interrupt_callback};
+use super::reader::ReaderIo;
+use super::track::{AudioParams, Media, Tracks, VideoParams, audio_params, codec_name, stream_time_base, video_params};
+use super::{AudioCodec, AudioTranscoder, Error, VideoCodec};
+
+/// How a source is opened.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Demuxer to use whatever the bytes look like, for instance `mpegts`. `None`: libavformat looks.
+    pub format: Option<&'static str>,
+    /// Options of protocol and demuxer. Those neither knows are ignored.
+    pub options: Vec<(String, String)>,
+}
+
+/// One packet of a chosen track. Borrowed from the input until the next read.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    pub media: Media,
+    /// Ticks of the track's time base, as the source says: may be missing, wrap, or jump.
+    pub pts: Option<i64>,
+    pub dts: Option<i64>,
+    /// 0 when the source does not say.
+    pub duration_ticks: i64,
+    pub keyframe: bool,
+    pub data: &'a [u8],
+}
+
+/// What a read gave.
+#[derive(Debug)]
+pub enum Read<'a> {
+    Packet(Packet<'a>),
+    /// The source's tracks are others now: see [`Input::tracks`]. The packet that showed it comes next.
+    TracksChanged,
+    /// The source is over.
+    End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    /// The packet in `packet` has been read but not handed out.
+    Packet,
+    /// The transcoder has packets ready.
+    Transcoder,
+}
+
+struct Chosen<P> {
+    index: usize,
+    params: P,
+}
+
+/// An opened source.
+pub struct Input {
+    context: *mut ffi::AVFormatContext,
+    packet: OwnedPacket,
+    video: Option<Chosen<VideoParams>>,
+    audio: Option<Chosen<AudioParams>>,
+    transcoder: Option<AudioTranscoder>,
+    pending: Pending,
+    ended: bool,
+    streams_seen: u32,
+    interrupt: Arc<Interrupt>,
+    // Dropped after `Drop::drop` has closed the context that reads from it.
+    _io: Option<ReaderIo>,
+}
+
+// SAFETY: libavformat contexts have no thread affinity; all use is through `&mut self`.
+unsafe impl Send for Input {}
+
+impl Input {
+    /// Opens `url` and looks at its tracks. Blocks; bounded by `interrupt`.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::NoTracks`] when it opens but holds nothing that can be recorded.
+    pub fn open(url: &str, options: &OpenOptions, interrupt: Arc<Interrupt>) -> Result<Input, Error> {
+        Self::open_any(c_string(url)?, options, interrupt, None)
+    }
+
+    /// The same for bytes that are handed in. `options.format` should name the demuxer: guessing lets the
+    /// sender choose which parser reads it.
+    pub fn open_reader(read: Box<dyn std::io::Read + Send>, options: &OpenOptions, interrupt: Arc<Interrupt>) -> Result<Input, Error> {
+        let io = ReaderIo::new(read, interrupt.clone())?;
+        Self::open_any(CString::default(), options, interrupt, Some(io))
+    }
+
+    fn open_any(url: CString, options: &OpenOptions, interrupt: Arc<Interrupt>, io: Option<ReaderIo>) -> Result<Input, Error> {
+        let format = match options.format {
+            Some(name) => find_demuxer(name)?,
+            None => ptr::null(),
+        };
+        let mut dictionary = Dictionary::new(options.options.iter().map(|(k, v)| (k.as_str(), v.as_str())))?;
+        let packet = OwnedPacket::new()?;
+        // SAFETY: the context is ours until avformat_open_input, which frees it when it fails. The interrupt
+        // lives in the returned Input, longer than the context.
+        let context = unsafe {
+            let mut context = ffi::avformat_alloc_context();
+            if context.is_null() {
+                return Err(out_of_memory());
+            }
+            (*context).interrupt_callback.callback = Some(interrupt_callback);
+            (*context).interrupt_callback.opaque = Arc::as_ptr(&interrupt).cast_mut().cast();
+            if let Some(io) = &io {
+                (*context).pb = io.as_ptr();
+                (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
+            }
+            let code = ffi::avformat_open_input(&mut context, url.as_ptr(), format, &mut dictionary.0);
+            if code < 0 {
+                return Err(failure("open the source", code, &interrupt));
+            }
+            context
+        };
+        let mut input = Input {
+            context,
+            packet,
+            video: None,
+            audio: None,
+            transcoder: None,
+            pending: Pending::Nothing,
+            ended: false,
+            streams_seen: 0,
+            interrupt,
+            _io: io,
+        };
+        // SAFETY: the context is open. Probing errors on one stream are no reason to give up the others, but
+        // an interrupt is.
+        let code = unsafe { ffi::avformat_find_stream_info(input.context, ptr::null_mut()) };
+        if code < 0 || input.interrupt.reason().is_some() {
+            return Err(failure("look at the source's tracks", code, &input.interrupt));
+        }
+        input.choose_tracks()?;
+        if input.video.is_none() && input.audio.is_none() {
+            return Err(Error::NoTracks { found: input.describe_streams() });
+        }
+        Ok(input)
+    }
+
+    /// The tracks that are recorded.
+    pub fn tracks(&self) -> Tracks {
+        Tracks { video: self.video.as_ref().map(|c| c.params.clone()), audio: self.audio.as_ref().map(|c| c.params.clone()) }
+    }
+
+    /// Name of the demuxer, for instance `mpegts`.
+    pub fn format(&self) -> &'static str {
+        // SAFETY: an open context has an input format, whose name is static.
+        unsafe { static_str((*(*self.context).iformat).name) }
+    }
+
+    /// Duration in microseconds where the container says (files); `None` for live sources.
+    pub fn duration_us(&self) -> Option<i64> {
+        // SAFETY: plain field of an open context; AV_TIME_BASE is microseconds.
+        Some(unsafe { (*self.context).duration }).filter(|d| *d > 0)
+    }
+
+    /// Wall time at which the recording began, from the container's `creation_time`; RFC 3339 text.
+    pub fn creation_time(&self) -> Option<String> {
+        // SAFETY: the entry belongs to the context's metadata and is copied at once.
+        unsafe {
+            let entry = ffi::av_dict_get((*self.context).metadata, c"creation_time".as_ptr(), ptr::null(), 0);
+            if entry.is_null() {
+                return None;
+            }
+            Some(std::ffi::CStr::from_ptr((*entry).value).to_string_lossy().into_owned())
+        }
+    }
+
+    /// The next packet of a chosen track. Blocks; bounded by the interrupt.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] and [`Error::TimedOut`] by the interrupt; otherwise what libavformat says. An
+    /// orderly end is [`Read::End`], also when asked again.
+    pub fn read(&mut self) -> Result<Read<'_>, Error> {
+        loop {
+            match self.pending {
+                Pending::Packet => {
+                    self.pending = Pending::Nothing;
+                    if let Some(media) = self.media_of_packet() {
+                        if media == Media::Audio && self.transcoder.is_some() {
+                            self.recode()?;
+                            continue;
+                        }
+                        return Ok(Read::Packet(self.borrow_packet(media)));
+                    }
+                }
+                Pending::Transcoder => {
+                    let more = self.transcoder.as_mut().map_or(Ok(false), AudioTranscoder::receive)?;
+                    if more {
+                        let transcoder = self.transcoder.as_ref().expect("it has just given a packet");
+                        return Ok(Read::Packet(transcoder.packet()));
+                    }
+                    self.pending = Pending::Nothing;
+                }
+                Pending::Nothing => {}
+            }
+            if self.ended {
+                return Ok(Read::End);
+            }
+            if self.next_raw()? {
+                self.pending = Pending::Packet;
+                if self.tracks_changed()? {
+                    return Ok(Read::TracksChanged);
+                }
+            }
+        }
+    }
+
+    /// Reads into `self.packet`; false at the end.
+    fn next_raw(&mut self) -> Result<bool, Error> {
+        loop {
+            // SAFETY: context and packet are valid.
+            let code = unsafe {
+                ffi::av_packet_unref(self.packet.as_ptr());
+                ffi::av_read_frame(self.context, self.packet.as_ptr())
+            };
+            if code >= 0 {
+                return Ok(true);
+            }
+            // A demuxer between two things to wait for; it has waited inside.
+            if code == ffi::AVERROR(libc::EAGAIN) && self.interrupt.reason().is_none() {
+                std::thread::yield_now();
+                continue;
+            }
+            if self.interrupt.reason().is_some() || code != ffi::AVERROR_EOF {
+                return Err(failure("read from the source", code, &self.interrupt));
+            }
+            // SAFETY: pb may be null for demuxers without one.
+            let io_error = unsafe { (*self.context).pb.as_ref().map_or(0, |pb| pb.error) };
+            if io_error < 0 && io_error != ffi::AVERROR_EOF {
+                return Err(failure("read from the source", io_error, &self.interrupt));
+            }
+            self.ended = true;
+            if let Some(transcoder) = &mut self.transcoder {
+                transcoder.finish()?;
+                self.pending = Pending::Transcoder;
+            }
+            return Ok(false);
+        }
+    }
+
+    fn raw_packet(&self) -> &ffi::AVPacket {
+        // SAFETY: allocated for the life of the input.
+        unsafe { &*self.packet.as_ptr() }
+    }
+
+    fn media_of_packet(&self) -> Option<Media> {
+        let index = usize::try_from(self.raw_packet().stream_index).ok()?;
+        if self.video.as_ref().is_some_and(|c| c.index == index) {
+            Some(Media::Video)
+        } else if self.audio.as_ref().is_some_and(|c| c.index == index) {
+            Some(Media::Audio)
+        } else {
+            None
+        }
+    }
+
+    fn borrow_packet(&self, media: Media) -> Packet<'_> {
+        let raw = self.raw_packet();
+        let ticks = |t: i64| (t != ffi::AV_NOPTS_VALUE).then_some(t);
+        Packet {
+            media,
+            pts: ticks(raw.pts),
+            dts: ticks(raw.dts),
+            duration_ticks: raw.duration.max(0),
+            keyframe: raw.flags & ffi::AV_PKT_FLAG_KEY != 0,
+            // SAFETY: valid until the packet is unreferenced by the next read, which takes `&mut self`.
+            data: unsafe { bytes(raw.data, raw.size) },
+        }
+    }
+
+    fn recode(&mut self) -> Result<(), Error> {
+        if let Some(transcoder) = &mut self.transcoder {
+            transcoder.send(self.packet.as_ptr())?;
+            self.pending = Pending::Transcoder;
+        }
+        Ok(())
+    }
+
+    /// Looks whether the packet just read shows other tracks than before: a stream that appeared, another
+    /// codec behind the same stream (a new TS program map), new parameters in the container.
+    fn tracks_changed(&mut self) -> Result<bool, Error> {
+        let Some(media) = self.media_of_packet() else {
+            // SAFETY: plain field.
+            let streams = unsafe { (*self.context).nb_streams };
+            if streams == self.streams_seen || (self.video.is_some() && self.audio.is_some()) {
+                self.streams_seen = streams;
+                return Ok(false);
+            }
+            let before = (self.video.is_some(), self.audio.is_some());
+            self.choose_tracks()?;
+            return Ok(before != (self.video.is_some(), self.audio.is_some()));
+        };
+        let stream = self.stream(usize::try_from(self.raw_packet().stream_index).unwrap_or(0));
+        let new_extradata = self.new_extradata();
+        // SAFETY: the stream belongs to the open context.
+        let changed = unsafe {
+            match media {
+                Media::Video => {
+                    let known = &self.video.as_ref().expect("media_of_packet found it").params;
+                    let codec = VideoCodec::from_id((*(*stream).codecpar).codec_id);
+                    codec != Some(known.codec) || new_extradata.is_some_and(|e| e != &known.extradata[..])
+                }
+                Media::Audio if self.transcoder.is_some() => self.transcoder.as_ref().is_some_and(|t| !t.takes(&*(*stream).codecpar)),
+                Media::Audio => {
+                    let known = &self.audio.as_ref().expect("media_of_packet found it").params;
+                    let codec = AudioCodec::from_id((*(*stream).codecpar).codec_id);
+                    codec != Some(known.codec) || new_extradata.is_some_and(|e| e != &known.extradata[..])
+                }
+            }
+        };
+        if !changed {
+            return Ok(false);
+        }
+        if let Some(extradata) = new_extradata.map(<[u8]>::to_vec) {
+            // SAFETY: the stream's parameters are ours to read and libavformat's to free; it takes a copy.
+            unsafe { super::ffi_util::set_extradata((*stream).codecpar, &extradata)? };
+        }
+        self.choose_tracks()?;
+        Ok(true)
+    }
+
+    fn new_extradata(&self) -> Option<&[u8]> {
+        if self.raw_packet().side_data_elems == 0 {
+            return None;
+        }
+        let mut size = 0usize;
+        // SAFETY: side data lives as long as the packet.
+        unsafe {
+            let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA;
+            let data = ffi::av_packet_get_side_data(self.packet.as_ptr(), kind, &mut size);
+            let data = bytes(data, i32::try_from(size).ok()?);
+            (!data.is_empty()).then_some(data)
+        }
+    }
+
+    fn stream(&self, index: usize) -> *mut ffi::AVStream {
+        // SAFETY: callers pass indexes below nb_streams.
+        unsafe { *(*self.context).streams.add(index) }
+    }
+
+    fn stream_count(&self) -> usize {
+        // SAFETY: plain field.
+        unsafe { (*self.context).nb_streams as usize }
+    }
+
+    /// Chooses the first usable video and the first usable audio (of the video's program, where there are
+    /// programs), and tells libavformat to leave the rest alone.
+    fn choose_tracks(&mut self) -> Result<(), Error> {
+        let streams: Vec<usize> = (0..self.stream_count()).collect();
+        // SAFETY: streams of an open context, here and below.
+        let kind = |i: usize| unsafe { (*(*self.stream(i)).codecpar).codec_type };
+        let is_cover = |i: usize| unsafe { (*self.stream(i)).disposition & ffi::AV_DISPOSITION_ATTACHED_PIC != 0 };
+
+        let mut videos: Vec<Chosen<VideoParams>> = streams
+            .iter()
+            .filter(|i| kind(**i) == AVMediaType::AVMEDIA_TYPE_VIDEO && !is_cover(**i))
+            .filter_map(|i| unsafe { video_params(self.stream(*i)) }.map(|params| Chosen { index: *i, params }))
+            .collect();
+        // HLS shows every variant as a program of its own; the best is what one wants to keep.
+        if self.format() == "hls" {
+            videos.sort_by_key(|v| std::cmp::Reverse(u64::from(v.params.width) * u64::from(v.params.height)));
+        }
+        let video = videos.into_iter().next();
+
+        let program = video.as_ref().map_or_else(Vec::new, |v| self.program_of(v.index));
+        let mut audio_streams: Vec<usize> = streams.iter().copied().filter(|i| kind(*i) == AVMediaType::AVMEDIA_TYPE_AUDIO).collect();
+        audio_streams.sort_by_key(|i| !program.contains(i));
+        let mut audio = None;
+        self.transcoder = None;
+        for index in audio_streams {
+            let stream = self.stream(index);
+            if let Some(params) = unsafe { audio_params(stream) }.filter(|p| p.sample_rate > 0 && p.channels > 0) {
+                audio = Some(Chosen { index, params });
+                break;
+            }
+            let transcoder = unsafe { AudioTranscoder::new(&*(*stream).codecpar, stream_time_base(stream)) };
+            if let Ok(transcoder) = transcoder {
+                audio = Some(Chosen { index, params: transcoder.params() });
+                self.transcoder = Some(transcoder);
+                break;
+            }
+        }
+
+        for i in streams {
+            let chosen = video.as_ref().is_some_and(|c| c.index == i) || audio.as_ref().is_some_and(|c| c.index == i);
+            let discard = if chosen { AVDiscard::AVDISCARD_DEFAULT } else { AVDiscard::AVDISCARD_ALL };
+            unsafe { (*self.stream(i)).discard = discard };
+        }
+        self.streams_seen = u32::try_from(self.stream_count()).unwrap_or(u32::MAX);
+        (self.video, self.audio) = (video, audio);
+        Ok(())
+    }
+
+    /// The streams of the program that holds `index`; empty when there is none.
+    fn program_of(&self, index: usize) -> Vec<usize> {
+        // SAFETY: the program, if any, belongs to the context and lists nb_stream_indexes indexes.
+        unsafe {
+            let program = ffi::av_find_program_from_stream(self.context, ptr::null_mut(), index as i32);
+            let Some(program) = program.as_ref() else { return Vec::new() };
+            (0..program.nb_stream_indexes as usize).map(|i| *program.stream_index.add(i) as usize).collect()
+        }
+    }
+
+    fn describe_streams(&self) -> String {
+        let name = |i: usize| unsafe {
+            // SAFETY: a stream of the open context.
+            let parameters = &*(*self.stream(i)).codecpar;
+            match parameters.codec_type {
+                AVMediaType::AVMEDIA_TYPE_VIDEO => format!("{} video", codec_name(parameters.codec_id)),
+                AVMediaType::AVMEDIA_TYPE_AUDIO => format!("{} audio", codec_name(parameters.codec_id)),
+                _ => "data".to_owned(),
+            }
+        };
+        let found: Vec<String> = (0..self.stream_count()).map(name).collect();
+        if found.is_empty() {
+            return "the source has no tracks".into();
+        }
+        format!("the source has {}; recorded are H.264, H.265 and AV1 video, AAC, Opus, MP3 and PCM audio", found.join(", "))
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // SAFETY: closes and frees once; custom I/O is left to its owner.
+        unsafe { ffi::avformat_close_input(&mut self.context) };
+    }
+}
+
+fn find_demuxer(name: &str) -> Result<*const ffi::AVInputFormat, Error> {
+    let c_name = c_string(name)?;
+    // SAFETY: looks up a static table.
+    let format = unsafe { ffi::av_find_input_format(c_name.as_ptr()) };
+    if format.is_null() { Err(Error::Unsupported(format!("this libavformat has no `{name}` demuxer"))) } else { Ok(format) }
+}
+
+/// The interrupt's state comes before the code: an interrupted call fails with almost anything.
+fn failure(step: &'static str, code: i32, interrupt: &Interrupt) -> Error {
+    match interrupt.reason() {
+        Some(InterruptReason::Stopped) => Error::Stopped { step },
+        Some(InterruptReason::TimedOut) => Error::TimedOut { step },
+        None => check(step, code).err().unwrap_or(Error::Library { step, code }),
+    }
+}
