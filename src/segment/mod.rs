@@ -1,1 +1,628 @@
-//! (room not furnished yet)
+//! Packets become segments: where to cut, what a fragment holds, when a run ends and another begins.
+//!
+//! [`Segmenter`] is packets in, [`Event`]s out. It does no I/O and asks no clock: the caller says when each
+//! packet arrived. One per stream; it holds the segment in flight and little more.
+//!
+//! What it leaves to others: where packets come from (`ffmpeg`, `ingest`), where segments go (`store`).
+//!
+//! **How it works.** Timestamps are first made steady (`timeline`, `audio_timeline`). A run begins at a video
+//! keyframe, or with audio where there is no video; its first segment decides, when it is written, whether
+//! there is audio at all: a declared track that never comes would stall players. A segment ends at the first
+//! keyframe at or after the target; without one it ends at the upper bound and its successor says that it is
+//! not independent. Audio belongs to the segment that covers its time; a finished segment waits for its audio
+//! for at most [`AUDIO_WAIT_TICKS`] of further video. A run ends when the decoder would need other parameters,
+//! when time jumps, when a track comes or goes for good, and when the caller says so.
+//!
+//! **Invariants.** Segments of a run are contiguous in wall time, and no run starts before the end of the one
+//! before or before `not_before`. Decode times rise; the first one of a run is 0 and equals its presentation
+//! time. Every segment has `wall_us > 0`, and bytes in at least one track. Memory is bounded by
+//! [`SegmenterConfig::max_bytes`] and [`SegmenterConfig::max_us`] whatever comes.
+//!
+//! When things fail: damaged packets are left out and counted ([`Oddities`]). [`ffmpeg::Error`] only where a
+//! track's parameters cannot be put into an init segment; then nothing of this source can be recorded.
+//!
+//! [`ffmpeg::Error`]: crate::ffmpeg::Error
+
+mod audio;
+mod audio_timeline;
+mod fragment;
+mod frame_length;
+mod nal;
+mod obu;
+mod params;
+mod run;
+mod timeline;
+mod video;
+mod wall_clock;
+
+use audio::{Audio, Taken};
+use run::{Buffers, Lead, Run};
+use timeline::{Placed, Stamp};
+use video::Video;
+use wall_clock::{Late, WallClock};
+
+use crate::ffmpeg::{Error, InitSegment, Media, Packet, Tracks};
+use crate::media::{GapCause, Timestamp, VIDEO_TIMESCALE};
+
+pub use wall_clock::Arrival;
+
+/// A finished segment waits this long, in video time, for its audio. Interleaving in real sources is under a
+/// second; half of it would split audio of TS senders, double delays every segment that much.
+const AUDIO_WAIT_TICKS: i64 = VIDEO_TIMESCALE as i64;
+/// Audio that has been away this long is not waited for, and then the run goes on without it.
+const AUDIO_GONE_TICKS: i64 = 10 * VIDEO_TIMESCALE as i64;
+/// So much audio without any video: the video is not coming, audio is recorded alone.
+const VIDEO_GONE_S: i64 = 5;
+/// Video that comes to recorded audio continues its time when it is this near.
+const VIDEO_NEAR_TICKS: i64 = 5 * VIDEO_TIMESCALE as i64;
+/// A segment that began without a keyframe is ended early by the next one, unless it is shorter than this.
+const REPAIR_MIN_TICKS: i64 = VIDEO_TIMESCALE as i64 / 2;
+/// Samples in one segment: 20 s of 120 fps is 2,400; only broken timestamps make more.
+const SAMPLES_MAX: usize = 20_000;
+/// Holes in imported media up to this long keep their length in wall time; a longer one is a damaged time.
+const IMPORT_HOLE_MAX_US: i64 = 3_600_000_000;
+
+/// How wall time is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClockMode {
+    /// By arrival, smoothed.
+    Live,
+    /// By media time alone, from this start: files and imports.
+    Exact { start: Timestamp },
+}
+
+/// How to cut.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmenterConfig {
+    /// Segments end at the first keyframe at or after this. Positive.
+    pub target_us: u32,
+    /// A source without keyframes is cut here. At least the target.
+    pub max_us: u32,
+    /// A segment is cut before it grows beyond this. Below 1 GiB.
+    pub max_bytes: usize,
+    /// Nothing starts before: the end of what is already recorded.
+    pub not_before: Timestamp,
+    pub clock: ClockMode,
+}
+
+impl SegmenterConfig {
+    /// Four seconds, cut at twenty without a keyframe.
+    pub fn live(not_before: Timestamp) -> Self {
+        SegmenterConfig { target_us: 4_000_000, max_us: 20_000_000, max_bytes: 256 << 20, not_before, clock: ClockMode::Live }
+    }
+    /// The same for a file whose first picture was taken at `start`.
+    pub fn exact(start: Timestamp) -> Self {
+        SegmenterConfig { clock: ClockMode::Exact { start }, ..Self::live(start) }
+    }
+}
+
+/// What came out.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Comes right before the run's first segment.
+    RunStarted(RunStart),
+    Segment(FinishedSegment<'a>),
+    /// Nothing more of this run will come. Only after its `RunStarted`.
+    RunEnded(RunEnd),
+}
+
+/// A run begins.
+#[derive(Clone, Debug)]
+pub struct RunStart {
+    pub start: Timestamp,
+    pub init: InitSegment,
+}
+
+/// A run is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    pub end: Timestamp,
+    pub cause: GapCause,
+    /// One sentence for people; may be empty.
+    pub detail: &'static str,
+}
+
+/// A segment, borrowed while the sink looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedSegment<'a> {
+    pub start: Timestamp,
+    pub wall_us: u32,
+    pub media_us: u32,
+    /// From the start of the video `moof` to the end of its first sample; 0 without video.
+    pub keyframe_bytes: u32,
+    pub independent: bool,
+    video: [&'a [u8]; 2],
+    audio: [&'a [u8]; 2],
+}
+
+impl<'a> FinishedSegment<'a> {
+    /// `moof` and `mdat` of the video in pieces to be written one after another; empty without video.
+    pub fn video(&self) -> &[&'a [u8]] {
+        if self.video[0].is_empty() { &[] } else { &self.video }
+    }
+    /// The same of the audio.
+    pub fn audio(&self) -> &[&'a [u8]] {
+        if self.audio[0].is_empty() { &[] } else { &self.audio }
+    }
+}
+
+/// What was not as it should be, for logs and statistics.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Oddities {
+    /// Packets left out: damaged, before the first keyframe, or audio of another time.
+    pub dropped: u64,
+    /// Packets whose timestamps were missing or wrong and have been mended.
+    pub mended: u64,
+}
+
+/// Where events go.
+pub type Sink<'a> = &'a mut dyn FnMut(Event<'_>);
+
+/// What follows the end of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum After {
+    /// Nothing that is known: all audio that waits belongs to the run.
+    Anything,
+    /// The source's time goes on: audio past the run's end belongs to the next.
+    SameTime,
+    /// The source's time has gone on or back by so much.
+    Jump { by_us: i64 },
+}
+
+/// See the module's documentation.
+pub struct Segmenter {
+    config: SegmenterConfig,
+    video: Option<Video>,
+    audio: Option<Audio>,
+    run: Option<Run>,
+    buffers: Buffers,
+    /// The clock of a run that continues the one before.
+    next_clock: Option<WallClock>,
+    not_before: Timestamp,
+    /// Video packets that could not start a run, in 90 kHz, since the first of them.
+    waiting_since: Option<i64>,
+    /// Samples of audio since the last video packet.
+    audio_alone: i64,
+    last_arrival: Option<Arrival>,
+    oddities: Oddities,
+}
+
+impl Segmenter {
+    pub fn new(config: SegmenterConfig, tracks: &Tracks) -> Self {
+        let mut segmenter = Segmenter {
+            config,
+            video: None,
+            audio: None,
+            run: None,
+            buffers: Buffers::default(),
+            next_clock: None,
+            not_before: config.not_before,
+            waiting_since: None,
+            audio_alone: 0,
+            last_arrival: None,
+            oddities: Oddities::default(),
+        };
+        segmenter.use_tracks(tracks);
+        segmenter
+    }
+
+    /// The source's tracks are others from here on: ends the run.
+    ///
+    /// # Errors
+    /// As for [`Segmenter::feed`].
+    pub fn set_tracks(&mut self, tracks: &Tracks, sink: Sink<'_>) -> Result<(), Error> {
+        self.end_run(GapCause::CodecChange, "the source sends other tracks", After::Anything, sink)?;
+        self.use_tracks(tracks);
+        Ok(())
+    }
+
+    fn use_tracks(&mut self, tracks: &Tracks) {
+        self.video = tracks.video.clone().map(Video::new);
+        self.audio = tracks.audio.clone().map(Audio::new);
+        self.waiting_since = None;
+        self.audio_alone = 0;
+    }
+
+    /// Takes the next packet, which came at `arrival`; what it completes goes to `sink`.
+    ///
+    /// # Errors
+    /// When no init segment can be made of the tracks' parameters. The source is then of no use.
+    pub fn feed(&mut self, packet: &Packet<'_>, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
+        let result = match packet.media {
+            Media::Video => self.feed_video(packet, arrival, sink),
+            Media::Audio => self.feed_audio(packet, arrival, sink),
+        };
+        self.last_arrival = Some(arrival);
+        result
+    }
+
+    /// Writes what is in flight, however short, and ends the run for this reason. Packets may follow: they
+    /// begin another run.
+    ///
+    /// # Errors
+    /// As for [`Segmenter::feed`].
+    pub fn finish(&mut self, cause: GapCause, detail: &'static str, sink: Sink<'_>) -> Result<(), Error> {
+        self.end_run(cause, detail, After::Anything, sink)
+    }
+
+    /// How far the recording is ahead of the clock, in microseconds: positive when the source sends faster
+    /// than time passes. Who can should make it wait (stop reading).
+    pub fn lead_us(&self) -> i64 {
+        self.run.as_ref().map_or(0, |r| r.clock().lead_us())
+    }
+
+    /// The earliest moment at which the next segment may start: where the last one ended.
+    pub fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
+    }
+
+    // ---- video
+
+    fn feed_video(&mut self, packet: &Packet<'_>, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
+        let Some(video) = &mut self.video else { return Ok(()) };
+        if let (None, Some(audio)) = (video.timeline.position(), &self.audio)
+            && let Some(at) = audio.position()
+        {
+            video.timeline.start_near(audio.to_90k(at));
+        }
+        let stamp = match video.timeline.place(packet.pts, packet.dts, packet.duration_ticks, packet.keyframe) {
+            Placed::At(stamp) => stamp,
+            Placed::Drop => {
+                self.oddities.dropped += 1;
+                return Ok(());
+            }
+            Placed::Jump { by_us } => match self.video_jumped(packet, by_us, arrival, sink)? {
+                Some(stamp) => stamp,
+                None => return Ok(()),
+            },
+        };
+        self.oddities.mended += u64::from(stamp.mended);
+        self.audio_alone = 0;
+        if packet.keyframe {
+            self.at_keyframe(packet, &stamp, sink)?;
+        }
+        if self.run.is_none() && !self.start_with_video(packet, &stamp) {
+            self.oddities.dropped += 1;
+            return Ok(());
+        }
+        if self.run.as_ref().is_some_and(|run| !run.is_led_by_video()) {
+            // Audio is recorded alone until a keyframe comes, which ends that run.
+            return Ok(());
+        }
+        self.cut_if_due(packet.keyframe, &stamp, sink)?;
+        self.append_video(packet, &stamp, arrival);
+        self.emit_if_ready(false, sink)
+    }
+
+    fn video_jumped(&mut self, packet: &Packet<'_>, by_us: i64, arrival: Arrival, sink: Sink<'_>) -> Result<Option<Stamp>, Error> {
+        let (cause, detail) = self.why_jumped(by_us, arrival);
+        self.end_run(cause, detail, After::Jump { by_us }, sink)?;
+        if let Some(audio) = &mut self.audio {
+            audio.restart();
+        }
+        let Some(video) = &mut self.video else { return Ok(None) };
+        video.timeline.restart();
+        self.waiting_since = None;
+        match video.timeline.place(packet.pts, packet.dts, packet.duration_ticks, packet.keyframe) {
+            Placed::At(stamp) => Ok(Some(stamp)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A jump ahead that took as long as it says is a silence, not a jump.
+    fn why_jumped(&self, by_us: i64, arrival: Arrival) -> (GapCause, &'static str) {
+        let passed = self
+            .last_arrival
+            .map_or(0, |last| i64::try_from(arrival.monotonic.saturating_sub(last.monotonic).as_micros()).unwrap_or(i64::MAX));
+        if by_us > 0 && (by_us - passed).abs() < 2_000_000 + by_us / 4 {
+            (GapCause::SourceSilent, "the source sent nothing for a while")
+        } else {
+            (GapCause::TimestampJump, "")
+        }
+    }
+
+    /// What only happens at keyframes: runs end here when something has changed.
+    fn at_keyframe(&mut self, packet: &Packet<'_>, stamp: &Stamp, sink: Sink<'_>) -> Result<(), Error> {
+        let Some(video) = &mut self.video else { return Ok(()) };
+        let mut change = video.keyframe_changes_parameters(packet.data).then_some("the source changed its video parameters");
+        let Some(run) = &self.run else { return Ok(()) };
+        if let Some(late) = run.late {
+            let (cause, detail) = describe_late(late);
+            return self.end_run(cause, detail, After::SameTime, sink);
+        }
+        if !run.is_led_by_video() {
+            let is_near = (run.relative(stamp).1 - run.end()).abs() <= VIDEO_NEAR_TICKS;
+            return if is_near {
+                self.continue_in_new_run("video has come", stamp, sink)
+            } else {
+                self.end_run(GapCause::CodecChange, "video has come", After::Anything, sink)
+            };
+        }
+        if let Some(audio) = &self.audio {
+            if audio.change_is_pending() {
+                change = Some("the source changed its audio parameters");
+            }
+            let behind = stamp.dts.saturating_sub(audio.position().map_or(i64::MIN, |p| audio.to_90k(p)));
+            let is_due = run.segment_ticks(run.relative(stamp).1) >= self.cut_ticks();
+            match run.has_audio() {
+                Some(true) if behind > AUDIO_GONE_TICKS && is_due => change = Some("the source's audio has stopped"),
+                Some(false) if !audio.is_empty() && behind < AUDIO_WAIT_TICKS && is_due && audio.init_params().is_some() => {
+                    change = Some("audio has come");
+                }
+                _ => {}
+            }
+        }
+        match change {
+            Some(detail) => self.continue_in_new_run(detail, stamp, sink),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the run at this keyframe; the next one follows it without a gap.
+    fn continue_in_new_run(&mut self, detail: &'static str, stamp: &Stamp, sink: Sink<'_>) -> Result<(), Error> {
+        let Some(run) = &mut self.run else { return Ok(()) };
+        let (decode, end) = run.relative(stamp);
+        // A keyframe shown before pictures that came earlier is no clean seam: keep all of them.
+        let end = end.max(run.end());
+        run.emit(self.audio.as_mut(), sink)?;
+        let audio_until = audio_until(run, self.audio.as_ref(), end);
+        run.cut(end, decode, audio_until);
+        run.emit(self.audio.as_mut(), sink)?;
+        self.close_run(GapCause::CodecChange, detail, sink);
+        self.next_clock = Some(WallClock::starting_at(self.not_before, self.is_exact()));
+        Ok(())
+    }
+
+    fn start_with_video(&mut self, packet: &Packet<'_>, stamp: &Stamp) -> bool {
+        let Some(video) = &mut self.video else { return false };
+        let since = *self.waiting_since.get_or_insert(stamp.dts);
+        let waited_us = timeline::ticks_to_us(stamp.dts.saturating_sub(since), VIDEO_TIMESCALE);
+        if !packet.keyframe && waited_us < i64::from(self.config.max_us) {
+            return false;
+        }
+        let Some(params) = video.init_params(packet.data) else { return false };
+        if let Some(audio) = &mut self.audio {
+            audio.adopt_change();
+        }
+        let clock = self.clock_for_run();
+        let buffers = std::mem::take(&mut self.buffers);
+        let zero_audio = self.audio.as_ref().map_or(0, |a| a.to_samples(stamp.pts));
+        self.waiting_since = None;
+        self.run = Some(Run::new(Lead::Video(Box::new(params)), clock, *stamp, zero_audio, buffers));
+        true
+    }
+
+    fn clock_for_run(&mut self) -> WallClock {
+        match (self.next_clock.take(), self.config.clock) {
+            (Some(clock), _) => clock,
+            (None, ClockMode::Live) => WallClock::live(self.not_before),
+            (None, ClockMode::Exact { start }) => WallClock::starting_at(start.max(self.not_before), true),
+        }
+    }
+
+    /// Segments may end a little before the target: keyframes every 4 s come at 3.999 as well as at 4.001.
+    fn cut_ticks(&self) -> i64 {
+        us_to_ticks(self.config.target_us - self.config.target_us / 32)
+    }
+
+    fn cut_if_due(&mut self, keyframe: bool, stamp: &Stamp, sink: Sink<'_>) -> Result<(), Error> {
+        let (cut_ticks, max_ticks) = (self.cut_ticks(), us_to_ticks(self.config.max_us));
+        let Some(run) = &mut self.run else { return Ok(()) };
+        if run.segment_samples() == 0 {
+            return Ok(());
+        }
+        let (decode, presentation) = run.relative(stamp);
+        let length = run.segment_ticks(presentation);
+        let at_keyframe = keyframe && (length >= cut_ticks || (!run.segment_is_independent() && length >= REPAIR_MIN_TICKS));
+        let is_full =
+            run.segment_ticks(decode) >= max_ticks || run.segment_bytes() >= self.config.max_bytes || run.segment_samples() >= SAMPLES_MAX;
+        if !at_keyframe && !is_full {
+            return Ok(());
+        }
+        let end = if keyframe { presentation } else { decode };
+        run.emit(self.audio.as_mut(), sink)?;
+        let audio_until = audio_until(run, self.audio.as_ref(), end);
+        run.cut(end, decode, audio_until);
+        Ok(())
+    }
+
+    fn append_video(&mut self, packet: &Packet<'_>, stamp: &Stamp, arrival: Arrival) {
+        let (Some(run), Some(video)) = (&mut self.run, &mut self.video) else { return };
+        let (decode, presentation) = run.relative(stamp);
+        run.arrived(decode, arrival);
+        // Pictures that lead the run's first keyframe need others that are not there.
+        if presentation < 0 {
+            self.oddities.dropped += 1;
+            return;
+        }
+        let begin = run.buffer_mut().len();
+        if video.append(packet.data, run.buffer_mut()) {
+            run.push(stamp, begin, packet.keyframe);
+        } else {
+            self.oddities.dropped += 1;
+        }
+    }
+
+    // ---- audio
+
+    fn feed_audio(&mut self, packet: &Packet<'_>, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
+        let leads = self.run.as_ref().is_some_and(|run| !run.is_led_by_video());
+        let video_is_gone = self.video_is_gone();
+        let Some(audio) = &mut self.audio else { return Ok(()) };
+        let video_at = self.video.as_ref().and_then(|v| v.timeline.position()).filter(|_| !leads && !video_is_gone);
+        match audio.take(packet, video_at) {
+            Taken::Queued => {}
+            Taken::Dropped => {
+                self.oddities.dropped += 1;
+                return Ok(());
+            }
+            Taken::Jumped => {
+                self.oddities.mended += 1;
+                if leads {
+                    return self.leading_audio_jumped(arrival, sink);
+                }
+            }
+            Taken::Changed => {
+                self.oddities.dropped += 1;
+                if leads || self.run.is_none() {
+                    self.end_run(GapCause::CodecChange, "the source changed its audio parameters", After::Anything, sink)?;
+                    if let Some(audio) = &mut self.audio {
+                        audio.adopt_change();
+                    }
+                }
+                return Ok(());
+            }
+        }
+        self.audio_alone += 1;
+        if leads {
+            return self.lead_with_audio(arrival, sink);
+        }
+        if self.run.is_none() {
+            return self.start_with_audio(arrival, sink);
+        }
+        if self.video_is_gone() {
+            self.end_run(GapCause::CodecChange, "the source's video has stopped", After::SameTime, sink)?;
+            self.next_clock = Some(WallClock::starting_at(self.not_before, self.is_exact()));
+            return self.start_with_audio(arrival, sink);
+        }
+        if let Some(audio) = &mut self.audio
+            && self.run.as_ref().is_some_and(|run| run.has_audio() == Some(false))
+        {
+            audio.forget_early();
+        }
+        self.emit_if_ready(false, sink)
+    }
+
+    /// Whether there is no video to wait for.
+    fn video_is_gone(&self) -> bool {
+        let Some(audio) = &self.audio else { return false };
+        self.video.is_none() || self.audio_alone > VIDEO_GONE_S * i64::from(audio.rate()) / 1024 + 1
+    }
+
+    fn start_with_audio(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
+        if !self.video_is_gone() {
+            if let Some(audio) = &mut self.audio {
+                audio.forget_early();
+            }
+            return Ok(());
+        }
+        let Some((first, is_known)) = self.audio.as_ref().and_then(|a| Some((a.first_waiting()?, a.init_params().is_some()))) else {
+            return Ok(());
+        };
+        if !is_known {
+            return Err(Error::Invalid("the audio's parameters are not known"));
+        }
+        let clock = self.clock_for_run();
+        let buffers = std::mem::take(&mut self.buffers);
+        let Some(audio) = &self.audio else { return Ok(()) };
+        let at = audio.to_90k(first);
+        let stamp = Stamp { dts: at, pts: at, duration: 1, mended: false };
+        self.run = Some(Run::new(Lead::Audio, clock, stamp, first, buffers));
+        self.lead_with_audio(arrival, sink)
+    }
+
+    /// Audio is recorded alone: it is cut by its own time.
+    fn lead_with_audio(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
+        let (target, max_bytes) = (us_to_ticks(self.config.target_us), self.config.max_bytes);
+        let (Some(run), Some(audio)) = (&mut self.run, &mut self.audio) else { return Ok(()) };
+        let Some(end) = audio.position() else { return Ok(()) };
+        let reached = audio.to_90k(end - run.zero_audio());
+        run.audio_reaches(reached);
+        run.arrived(reached, arrival);
+        if let Some(late) = run.late {
+            let (cause, detail) = describe_late(late);
+            return self.end_run(cause, detail, After::Anything, sink);
+        }
+        let is_full = audio.waiting_bytes() >= max_bytes || audio.waiting_packets() >= SAMPLES_MAX;
+        if run.segment_ticks(reached) < target && !is_full {
+            return Ok(());
+        }
+        run.cut(reached, reached, end);
+        run.emit(Some(audio), sink)
+    }
+
+    fn leading_audio_jumped(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
+        // What was queued before has been judged out of date where it overlaps; the rest ends the run.
+        self.end_run(GapCause::TimestampJump, "", After::Anything, sink)?;
+        self.audio_alone = i64::MAX / 2;
+        self.start_with_audio(arrival, sink)
+    }
+
+    // ---- writing
+
+    /// Writes the pending cut when its audio is complete, or has had its time.
+    fn emit_if_ready(&mut self, now: bool, sink: Sink<'_>) -> Result<(), Error> {
+        let Some(run) = &mut self.run else { return Ok(()) };
+        let Some(end) = run.pending_cut_end() else { return Ok(()) };
+        let is_ready = match (&self.audio, run.has_audio()) {
+            (None, _) | (_, Some(false)) => true,
+            (Some(audio), _) => {
+                let until = run.pending_audio_until().unwrap_or(i64::MIN);
+                let position = audio.position().unwrap_or(i64::MIN);
+                let missing = audio.to_90k(until.saturating_sub(position).max(0));
+                let is_gone = run.has_started() && missing > AUDIO_GONE_TICKS;
+                missing == 0 || is_gone || run.end() - end > AUDIO_WAIT_TICKS
+            }
+        };
+        if now || is_ready { run.emit(self.audio.as_mut(), sink) } else { Ok(()) }
+    }
+
+    /// Writes everything that is left and closes the run.
+    fn end_run(&mut self, cause: GapCause, detail: &'static str, after: After, sink: Sink<'_>) -> Result<(), Error> {
+        let Some(run) = &mut self.run else { return Ok(()) };
+        run.emit(self.audio.as_mut(), sink)?;
+        let has_video = run.segment_samples() > 0;
+        let has_audio = !run.is_led_by_video() && self.audio.as_ref().is_some_and(|a| !a.is_empty());
+        if has_video || has_audio {
+            let end = run.end();
+            let audio_until = if after == After::SameTime { audio_until(run, self.audio.as_ref(), end) } else { i64::MAX };
+            run.cut(end, end, audio_until);
+            run.emit(self.audio.as_mut(), sink)?;
+        }
+        self.close_run(cause, detail, sink);
+        if let (After::Jump { by_us }, true) = (after, self.is_exact()) {
+            let hole = if (0..=IMPORT_HOLE_MAX_US).contains(&by_us) { by_us } else { 0 };
+            let start = self.not_before.saturating_add_micros(hole);
+            self.next_clock = Some(WallClock::starting_at(start, true));
+        }
+        Ok(())
+    }
+
+    fn is_exact(&self) -> bool {
+        matches!(self.config.clock, ClockMode::Exact { .. })
+    }
+
+    fn close_run(&mut self, cause: GapCause, detail: &'static str, sink: Sink<'_>) {
+        let Some(run) = self.run.take() else { return };
+        if let Some(end) = run.clock().segment_start() {
+            self.not_before = self.not_before.max(end);
+        }
+        if run.has_started() {
+            sink(Event::RunEnded(RunEnd { end: self.not_before, cause, detail }));
+        }
+        self.buffers = run.into_buffers();
+    }
+}
+
+fn describe_late(late: Late) -> (GapCause, &'static str) {
+    match late {
+        Late::ClockWasSet => (GapCause::ClockJump, "the machine's clock was set forward"),
+        Late::SourcePaused => (GapCause::SourceSilent, "the source's own time stood still"),
+    }
+}
+
+fn us_to_ticks(us: u32) -> i64 {
+    i64::from(us) * i64::from(VIDEO_TIMESCALE) / 1_000_000
+}
+
+/// Audio before presentation time `end` of the run, in samples of the source's time.
+fn audio_until(run: &Run, audio: Option<&Audio>, end: i64) -> i64 {
+    audio.map_or(i64::MAX, |a| run.zero_audio().saturating_add(a.to_samples(end)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! A run in flight: the samples that are not written yet, and where it will be cut.
+
+use super::audio::Audio;
+use super::fragment::{self, Sample};
+use super::timeline::{Stamp, ticks_to_us};
+use super::wall_clock::{Late, WallClock};
+use super::{Arrival, Event, FinishedSegment, RunStart, Sink};
+use crate::ffmpeg::{AudioParams, Error, InitSegment, VideoParams, init_segment};
+use crate::media::{AUDIO_TRACK_ID, VIDEO_TIMESCALE, VIDEO_TRACK_ID};
+
+#[derive(Clone, Copy, Debug)]
+struct VideoSample {
+    /// Decode time from the run's start, 90 kHz.
+    decode: i64,
+    offset: i32,
+    size: u32,
+    sync: bool,
+}
+
+/// The end of a segment, decided but not yet written: its audio may still come.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    samples: usize,
+    bytes: usize,
+    /// Presentation time of its end from the run's start, 90 kHz.
+    end: i64,
+    /// Decode time of the sample after it.
+    next_decode: i64,
+    /// Audio before this time of the source is part of it.
+    audio_until: i64,
+    start: crate::media::Timestamp,
+    wall_us: u32,
+    media_us: u32,
+    independent: bool,
+}
+
+/// What leads: by whose time segments are cut.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Lead {
+    Video(Box<VideoParams>),
+    Audio,
+}
+
+pub(super) struct Run {
+    pub lead: Lead,
+    clock: WallClock,
+    /// The run's start in the source's time, 90 kHz, and in audio samples.
+    zero: i64,
+    zero_audio: i64,
+    /// Added to decode times, so that the first one equals its presentation time.
+    shift: i64,
+    /// Set once the first segment is written; whether it then had audio.
+    started: Option<bool>,
+    /// Why the run is to end at the next keyframe.
+    pub late: Option<Late>,
+    segment_start: i64,
+    /// Presentation end of the latest sample.
+    end: i64,
+    samples: Vec<VideoSample>,
+    bytes: Vec<u8>,
+    cut: Option<Cut>,
+    fragments: u32,
+    moofs: [Vec<u8>; 2],
+}
+
+impl Run {
+    /// `first` is where the leading track begins, `zero_audio` the same moment in samples.
+    pub(super) fn new(lead: Lead, clock: WallClock, first: Stamp, zero_audio: i64, buffers: Buffers) -> Self {
+        Run {
+            lead,
+            clock,
+            zero: first.pts,
+            zero_audio,
+            shift: first.pts - first.dts,
+            started: None,
+            late: None,
+            segment_start: 0,
+            end: 0,
+            samples: buffers.samples,
+            bytes: buffers.bytes,
+            cut: None,
+            fragments: 0,
+            moofs: buffers.moofs,
+        }
+    }
+
+    /// Hands the emptied buffers on to the next run.
+    pub(super) fn into_buffers(mut self) -> Buffers {
+        self.samples.clear();
+        self.bytes.clear();
+        Buffers { samples: self.samples, bytes: self.bytes, moofs: self.moofs }
+    }
+
+    pub(super) fn is_led_by_video(&self) -> bool {
+        self.lead != Lead::Audio
+    }
+    pub(super) fn has_started(&self) -> bool {
+        self.started.is_some()
+    }
+    /// `None` while it is not decided.
+    pub(super) fn has_audio(&self) -> Option<bool> {
+        self.started
+    }
+    pub(super) fn clock(&self) -> &WallClock {
+        &self.clock
+    }
+    pub(super) fn buffer_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+    pub(super) fn zero_audio(&self) -> i64 {
+        self.zero_audio
+    }
+
+    /// Decode and presentation time from the run's start.
+    pub(super) fn relative(&self, stamp: &Stamp) -> (i64, i64) {
+        (stamp.dts + self.shift - self.zero, stamp.pts - self.zero)
+    }
+
+    pub(super) fn arrived(&mut self, decode: i64, arrival: Arrival) {
+        if let Some(late) = self.clock.arrived(ticks_to_us(decode, VIDEO_TIMESCALE), arrival) {
+            self.late = Some(late);
+        }
+    }
+
+    /// The sample whose bytes have just been appended to the buffer, from `begin` on.
+    pub(super) fn push(&mut self, stamp: &Stamp, begin: usize, sync: bool) {
+        let (decode, presentation) = self.relative(stamp);
+        let size = u32::try_from(self.bytes.len() - begin).unwrap_or(0);
+        let offset = i32::try_from(presentation - decode).unwrap_or(0);
+        self.samples.push(VideoSample { decode, offset, size, sync });
+        self.end = self.end.max(presentation + stamp.duration);
+    }
+
+    /// The leading audio reaches to here, 90 kHz from the run's start.
+    pub(super) fn audio_reaches(&mut self, end: i64) {
+        self.end = self.end.max(end);
+    }
+
+    /// Presentation time in the segment in flight, were it cut at `at`.
+    pub(super) fn segment_ticks(&self, at: i64) -> i64 {
+        at - self.segment_start
+    }
+    pub(super) fn segment_bytes(&self) -> usize {
+        self.bytes.len() - self.cut.map_or(0, |c| c.bytes)
+    }
+    pub(super) fn segment_samples(&self) -> usize {
+        self.samples.len() - self.cut.map_or(0, |c| c.samples)
+    }
+    /// Whether the segment in flight begins with a keyframe.
+    pub(super) fn segment_is_independent(&self) -> bool {
+        self.samples.get(self.cut.map_or(0, |c| c.samples)).is_none_or(|s| s.sync)
+    }
+    pub(super) fn end(&self) -> i64 {
+        self.end
+    }
+    pub(super) fn pending_cut_end(&self) -> Option<i64> {
+        self.cut.map(|c| c.end)
+    }
+    pub(super) fn pending_audio_until(&self) -> Option<i64> {
+        self.cut.map(|c| c.audio_until)
+    }
+
+    /// Ends the segment in flight at presentation time `end`; the sample to come has decode time
+    /// `next_decode`. A cut still pending must have been written before.
+    pub(super) fn cut(&mut self, end: i64, next_decode: i64, audio_until: i64) {
+        debug_assert!(self.cut.is_none());
+        let end = end.max(self.segment_start + 1);
+        // Differences of running positions: rounding never adds up.
+        let us = |ticks| ticks_to_us(ticks, VIDEO_TIMESCALE);
+        let media_us = u32::try_from((us(end) - us(self.segment_start)).max(1)).unwrap_or(u32::MAX / 2);
+        let (start, wall_us) = self.clock.end_segment(media_us);
+        self.cut = Some(Cut {
+            samples: self.samples.len(),
+            bytes: self.bytes.len(),
+            end,
+            next_decode,
+            audio_until,
+            start,
+            wall_us,
+            media_us,
+            independent: self.segment_is_independent(),
+        });
+        self.segment_start = end;
+    }
+
+    /// Writes the segment that was cut, and before it, if it is the run's first, announces the run.
+    pub(super) fn emit(&mut self, mut audio: Option<&mut Audio>, sink: Sink<'_>) -> Result<(), Error> {
+        let Some(cut) = self.cut.take() else { return Ok(()) };
+        if let Some(audio) = &mut audio
+            && self.started.is_none()
+        {
+            audio.forget_before(self.zero_audio);
+        }
+        let has_audio = match self.started {
+            Some(has_audio) => has_audio,
+            None => self.announce(&cut, audio.as_deref(), sink)?,
+        };
+        let audio = audio.filter(|_| has_audio);
+        let batch = audio.as_ref().and_then(|a| a.batch(self.zero_audio, cut.audio_until));
+        let mut keyframe_bytes = 0;
+        let samples = self.fragment_samples(&cut);
+        if let Some(first) = samples.first() {
+            self.fragments += 1;
+            let decode_time = u64::try_from(self.samples[0].decode).unwrap_or(0);
+            fragment::write(&mut self.moofs[0], self.fragments, VIDEO_TRACK_ID, decode_time, &samples);
+            keyframe_bytes = self.moofs[0].len() as u32 + first.size;
+        }
+        if let Some(batch) = &batch {
+            self.fragments += 1;
+            fragment::write(&mut self.moofs[1], self.fragments, AUDIO_TRACK_ID, batch.decode_time, &batch.samples);
+        }
+        if !samples.is_empty() || batch.is_some() {
+            let video = if samples.is_empty() { [&[][..], &[]] } else { [&self.moofs[0][..], &self.bytes[..cut.bytes]] };
+            let audio_parts = match (&batch, &audio) {
+                (Some(batch), Some(audio)) => [&self.moofs[1][..], audio.batch_bytes(batch)],
+                _ => [&[][..], &[]],
+            };
+            sink(Event::Segment(FinishedSegment {
+                start: cut.start,
+                wall_us: cut.wall_us,
+                media_us: cut.media_us,
+                keyframe_bytes,
+                independent: cut.independent,
+                video,
+                audio: audio_parts,
+            }));
+        }
+        if let (Some(batch), Some(audio)) = (&batch, audio) {
+            audio.remove(batch);
+        }
+        self.samples.drain(..cut.samples);
+        self.bytes.drain(..cut.bytes);
+        self.give_back_memory(cut.bytes);
+        Ok(())
+    }
+
+    fn announce(&mut self, cut: &Cut, audio: Option<&Audio>, sink: Sink<'_>) -> Result<bool, Error> {
+        let audio = audio.filter(|a| !a.is_empty()).and_then(Audio::init_params);
+        let init = self.make_init(audio.as_ref())?;
+        let has_audio = init.audio.is_some();
+        sink(Event::RunStarted(RunStart { start: cut.start, init }));
+        self.started = Some(has_audio);
+        Ok(has_audio)
+    }
+
+    /// Audio that cannot be described is no reason to lose the video.
+    fn make_init(&self, audio: Option<&AudioParams>) -> Result<InitSegment, Error> {
+        let Lead::Video(video) = &self.lead else { return init_segment(None, audio) };
+        match init_segment(Some(video), audio) {
+            Err(_) if audio.is_some() => init_segment(Some(video), None),
+            result => result,
+        }
+    }
+
+    fn fragment_samples(&self, cut: &Cut) -> Vec<Sample> {
+        let samples = &self.samples[..cut.samples];
+        let next = |i: usize| samples.get(i + 1).map_or(cut.next_decode, |s| s.decode);
+        let sample = |(i, s): (usize, &VideoSample)| Sample {
+            size: s.size,
+            duration_ticks: u32::try_from((next(i) - s.decode).max(1)).unwrap_or(u32::MAX),
+            offset_ticks: s.offset,
+            sync: s.sync,
+        };
+        samples.iter().enumerate().map(sample).collect()
+    }
+
+    /// One large segment must not hold its memory for ever.
+    fn give_back_memory(&mut self, written: usize) {
+        const SLACK_BYTES: usize = 4 << 20;
+        let wanted = written.max(self.bytes.len()) * 2 + SLACK_BYTES;
+        if self.bytes.capacity() > 2 * wanted {
+            self.bytes.shrink_to(wanted);
+        }
+    }
+}
+
+/// Memory that outlives a run.
+#[derive(Default)]
+pub(super) struct Buffers {
+    samples: Vec<VideoSample>,
+    bytes: Vec<u8>,
+    moofs: [Vec<u8>; 2],
+}

@@ -1,0 +1,3 @@
+//! Claims about the whole segmenter, on real media made with ffmpeg and on drawn packet streams.
+
+mod media;
