@@ -1,7 +1,8 @@
 //! The only room that names libav*, and the only `unsafe`.
 //!
 //! What it does: opens sources and reads their packets ([`Input`]), recodes audio that browsers cannot play
-//! ([`AudioTranscoder`], used inside `Input`), makes init segments ([`init_segment`]).
+//! ([`AudioTranscoder`], used inside `Input`), makes init segments ([`init_segment`]), keeps workers from reaching
+//! forbidden networks ([`guard`]), and plays a synthetic camera ([`camera`]).
 //!
 //! What it leaves to others: what packets mean in time and where to cut (`segment`), which sources may be
 //! opened and when to try again (`ingest`).
@@ -14,9 +15,11 @@
 
 #![allow(unsafe_code)]
 
+pub mod camera;
 mod codec_string;
 mod error;
 mod ffi_util;
+pub mod guard;
 mod init;
 mod input;
 mod interrupt;
