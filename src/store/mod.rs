@@ -1,1 +1,47 @@
-//! (room not furnished yet)
+//! Bytes at rest: block files under one media root.
+//!
+//! Leaves to others: which block holds which time (`index`), what a segment is made of (`segment`), who may read
+//! it (`entitlement`).
+//!
+//! ```text
+//! <media root>/
+//!   .retroview-media.json                    identity: which archive this is
+//!   .open/<block id>                         journal of blocks not yet sealed and committed
+//!   <account>/<stream>/stream.json           the stream's title and source, without credentials
+//!   <account>/<stream>/<YYYY>/<MM>/<DD>/<start>-<block id>.mp4
+//!   lost-and-found/                          what repair moved out of the way
+//! ```
+//!
+//! The format of a block file is in [`format`].
+//!
+//! **Invariants.**
+//! - A file grows only at its end, one whole segment at a time; the bytes of a finished segment never change,
+//!   and no file is ever truncated below its last whole segment. Readers map files on the strength of this.
+//! - What is reported as written has been synced ([`BlockWriter::sync`]).
+//! - A writer holds its file's lock; who cannot get the lock leaves the file alone.
+//! - Nothing is written to a folder without the identity file.
+//!
+//! **When things fail.** A write that fails, for want of room or otherwise, is undone to the last whole
+//! segment, and its error says which kind it was. A kill leaves at most one torn segment at the end, which
+//! [`recover`] cuts off. Damage elsewhere is found by checksums and never cut off: see `index::check`.
+
+mod error;
+pub mod format;
+mod journal;
+pub mod mapped;
+mod reader;
+mod root;
+mod scan;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use error::{StoreError, StoreResult};
+pub use format::{BlockHeader, RunEnd, Sealed, SegmentHeader, Trailer};
+pub use journal::{OpenNote, forget_open, open_notes};
+pub use reader::{BlockCache, BlockFile};
+pub use root::{IDENTITY_FILE, LOST_FOLDER, MediaRoot, StreamCard};
+pub use scan::{Damage, Found, Recovered, RecoveredState, Scan, SealedFile, read_header, read_sealed, recover, scan};
+pub use writer::{BlockWriter, NewBlock, NewSegment};
