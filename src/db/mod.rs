@@ -6,6 +6,9 @@
 //! would make them is refused whole with [`DbError::Overlap`]. A row names only bytes that are durable; the
 //! caller syncs first.
 
+pub mod sqlite;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -33,6 +36,10 @@ pub enum DbError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error("{path} cannot be used as Retroview's database: {detail}")]
+    NotOurs { path: PathBuf, detail: String },
+    #[error("{path} was last used by a newer Retroview (its tables are of version {found}): update this one")]
+    Newer { path: PathBuf, found: i64 },
     #[error("{what} in the database is damaged: {detail}")]
     Damaged { what: &'static str, detail: String },
 }
@@ -81,6 +88,9 @@ pub enum IndexChange {
     BlockForgotten {
         block: BlockId,
     },
+    /// Tells other processes, with this very commit, that footage changed: [`StreamRows::streams_generation`]
+    /// grows. For imports and repairs made beside a running service.
+    Announced,
 }
 
 /// A stream's row. The source's credentials are kept apart and are not in here.
@@ -120,14 +130,22 @@ pub trait StreamRows: Send + Sync {
     /// All streams by id, removed ones only when asked.
     async fn streams(&self, with_removed: bool) -> DbResult<Vec<StreamRow>>;
     async fn stream_credentials(&self, id: &StreamId) -> DbResult<Option<String>>;
+    /// Replaces source and credentials.
+    async fn set_stream_source(&self, id: &StreamId, source: &str, credentials: Option<&str>) -> DbResult<()>;
+    async fn set_stream_title(&self, id: &StreamId, title: &str) -> DbResult<()>;
     async fn set_stream_paused(&self, id: &StreamId, paused: bool) -> DbResult<()>;
     /// Footage stays. `None` brings the stream back.
     async fn set_stream_removed(&self, id: &StreamId, removed_at: Option<Timestamp>) -> DbResult<()>;
-    /// Grows with every change to streams by any process; the service looks at it to notice the command line.
+    /// Grows with every change to streams by any process, and with [`IndexChange::Announced`]; the service
+    /// looks at it to notice the command line.
     async fn streams_generation(&self) -> DbResult<i64>;
+    /// Makes sure that ordinals and sequence numbers below these are never given out again: a rebuild has seen them
+    /// in files.
+    async fn raise_stream_counters(&self, id: &StreamId, next_run_ordinal: u64, next_sequence: u64) -> DbResult<()>;
 }
 
-/// A run's extent, without its init segment: what coverage is made of.
+/// One unbroken stretch of a run's footage, without its init segment: what coverage is made of. A run has one,
+/// or more when part of it was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunExtent {
     pub run: RunId,
@@ -156,15 +174,20 @@ pub trait FootageRows: Send + Sync {
     /// Every block by id order from `after`, at most `limit`: what `check` walks.
     async fn blocks_after(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<BlockInfo>>;
     async fn run(&self, id: RunId) -> DbResult<Option<RunInfo>>;
-    /// Extents of runs with footage inside `range` (not clipped), in time order.
+    /// Stretches of runs with footage inside `range` (not clipped), in time order.
     async fn run_extents(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<RunExtent>>;
     async fn gaps_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<Gap>>;
     /// The end of the newest footage before or at `t`, and the start of the oldest after `t`.
     async fn neighbours(&self, stream: &StreamId, t: Timestamp) -> DbResult<(Option<Timestamp>, Option<Timestamp>)>;
     async fn totals(&self, stream: &StreamId) -> DbResult<StreamTotals>;
-    /// Whether an import with this key is in the index.
-    async fn import_known(&self, stream: &StreamId, key: &str) -> DbResult<bool>;
-    /// Empties runs, blocks and gaps of all streams: the first step of a rebuild, in the same transaction as `changes`.
+    /// Whether footage of an import with this key is in the index.
+    async fn import_known(&self, stream: &StreamId, key: &str) -> DbResult<bool> {
+        Ok(!self.import_extents(stream, key).await?.is_empty())
+    }
+    /// The footage of imports with this key, in time order: an import that was interrupted goes on behind it.
+    async fn import_extents(&self, stream: &StreamId, key: &str) -> DbResult<Vec<RunExtent>>;
+    /// Empties runs, blocks and gaps of all streams: the first step of a rebuild, in the same transaction as
+    /// `changes`. Counters of streams stay, so that no number is used twice.
     async fn replace_footage(&self, changes: &[IndexChange]) -> DbResult<()>;
 }
 
@@ -232,6 +255,14 @@ pub trait Health: Send + Sync {
     async fn check_writable(&self) -> DbResult<()>;
 }
 
+/// Facts about the installation itself.
+#[async_trait]
+pub trait InstallationRows: Send + Sync {
+    /// Identity of the media folder that these rows belong to; `None` before the first start.
+    async fn media_root_id(&self) -> DbResult<Option<String>>;
+    async fn set_media_root_id(&self, id: &str) -> DbResult<()>;
+}
+
 /// Everything an installation keeps in rows.
-pub trait Database: StreamRows + FootageRows + AccessRows + Health {}
-impl<T: StreamRows + FootageRows + AccessRows + Health> Database for T {}
+pub trait Database: StreamRows + FootageRows + AccessRows + InstallationRows + Health {}
+impl<T: StreamRows + FootageRows + AccessRows + InstallationRows + Health> Database for T {}

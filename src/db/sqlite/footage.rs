@@ -1,0 +1,228 @@
+//! Runs, blocks, gaps: reading them, and the door for changes.
+
+use async_trait::async_trait;
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::super::{DbResult, FootageRows, IndexChange, RunExtent, StreamTotals};
+use super::error::{damaged, id_bytes, json, parse, sql, unsigned};
+use super::{SqliteDb, commit, gaps};
+use crate::media::{AccountId, BlockId, BlockInfo, BlockState, Gap, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
+
+const BLOCK_COLUMNS: &str = "blocks.id, run, start_us, state, first_offset, first_sequence, size_bytes, checksum, segments";
+
+#[async_trait]
+impl FootageRows for SqliteDb {
+    async fn commit(&self, changes: &[IndexChange]) -> DbResult<()> {
+        let mut tx = self.write().await?;
+        commit::apply(&mut tx, changes).await?;
+        tx.commit().await.map_err(sql("commit to the index"))
+    }
+
+    async fn block(&self, id: BlockId) -> DbResult<Option<BlockInfo>> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {BLOCK_COLUMNS}, streams.id, account FROM blocks JOIN streams ON key = stream_key WHERE blocks.id = ?"
+        )))
+        .bind(&id.to_bytes()[..])
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(sql("read a block"))?;
+        row.as_ref().map(read_named_block).transpose()
+    }
+
+    async fn blocks_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<BlockInfo>> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
+        // Blocks of a stream do not overlap: the last one that begins at or before the range is the first that
+        // can reach into it.
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {BLOCK_COLUMNS} FROM blocks
+             WHERE stream_key = ?1 AND segment_count > 0 AND start_us < ?3 AND end_us > ?2
+               AND start_us >= coalesce((SELECT start_us FROM blocks WHERE stream_key = ?1 AND segment_count > 0
+                                         AND start_us <= ?2 ORDER BY start_us DESC LIMIT 1), ?2)
+             ORDER BY start_us LIMIT ?4"
+        )))
+        .bind(key.key)
+        .bind(range.start().as_micros())
+        .bind(range.end().as_micros())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("look up blocks"))?;
+        rows.iter().map(|row| read_block(row, stream, &key.account)).collect()
+    }
+
+    async fn open_blocks(&self) -> DbResult<Vec<BlockInfo>> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {BLOCK_COLUMNS}, streams.id, account FROM blocks JOIN streams ON key = stream_key
+             WHERE state = 0 ORDER BY blocks.id"
+        )))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("look for open blocks"))?;
+        rows.iter().map(read_named_block).collect()
+    }
+
+    async fn blocks_after(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<BlockInfo>> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {BLOCK_COLUMNS}, streams.id, account FROM blocks JOIN streams ON key = stream_key
+             WHERE blocks.id > ? ORDER BY blocks.id LIMIT ?"
+        )))
+        .bind(after.map(|id| id.to_bytes().to_vec()).unwrap_or_default())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("walk through the blocks"))?;
+        rows.iter().map(read_named_block).collect()
+    }
+
+    async fn run(&self, id: RunId) -> DbResult<Option<RunInfo>> {
+        let row = sqlx::query(
+            "SELECT streams.id, start_us, ordinal, bytes, video, audio, gaps_before, import_key
+             FROM runs JOIN streams ON key = stream_key JOIN inits ON sha256 = init WHERE runs.id = ?",
+        )
+        .bind(&id.to_bytes()[..])
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(sql("read a run"))?;
+        row.map(|row| read_run(&row, id)).transpose()
+    }
+
+    async fn run_extents(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<RunExtent>> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
+        let rows: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(
+            "SELECT run, start_us, end_us FROM extents
+             WHERE stream_key = ?1 AND start_us < ?3 AND end_us > ?2
+               AND start_us >= coalesce((SELECT start_us FROM extents WHERE stream_key = ?1 AND start_us <= ?2
+                                         ORDER BY start_us DESC LIMIT 1), ?2)
+             ORDER BY start_us LIMIT ?4",
+        )
+        .bind(key.key)
+        .bind(range.start().as_micros())
+        .bind(range.end().as_micros())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("read what is recorded"))?;
+        rows.into_iter().map(read_extent).collect()
+    }
+
+    async fn gaps_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<Gap>> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
+        gaps::list(&self.readers, key.key, range, limit).await
+    }
+
+    async fn neighbours(&self, stream: &StreamId, t: Timestamp) -> DbResult<(Option<Timestamp>, Option<Timestamp>)> {
+        let Some(key) = self.find_key(stream).await? else { return Ok((None, None)) };
+        let (previous_end, next_start): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT (SELECT min(end_us, ?2) FROM extents WHERE stream_key = ?1 AND start_us < ?2 ORDER BY start_us DESC LIMIT 1),
+                    (SELECT start_us FROM extents WHERE stream_key = ?1 AND start_us > ?2 ORDER BY start_us LIMIT 1)",
+        )
+        .bind(key.key)
+        .bind(t.as_micros())
+        .fetch_one(&self.readers)
+        .await
+        .map_err(sql("look for the nearest footage"))?;
+        Ok((previous_end.map(Timestamp), next_start.map(Timestamp)))
+    }
+
+    async fn totals(&self, stream: &StreamId) -> DbResult<StreamTotals> {
+        let step = "add up a stream's footage";
+        let row: Option<(i64, i64, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT blocks, segments, bytes,
+                    (SELECT start_us FROM extents WHERE stream_key = key ORDER BY start_us LIMIT 1),
+                    (SELECT end_us FROM extents WHERE stream_key = key ORDER BY start_us DESC LIMIT 1)
+             FROM streams WHERE id = ?",
+        )
+        .bind(stream.as_str())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(sql(step))?;
+        let Some((blocks, segments, bytes, first, last)) = row else { return Ok(StreamTotals::default()) };
+        Ok(StreamTotals {
+            first_start: first.map(Timestamp),
+            last_end: last.map(Timestamp),
+            blocks: unsigned("stream", blocks)?,
+            segments: unsigned("stream", segments)?,
+            bytes: unsigned("stream", bytes)?,
+        })
+    }
+
+    async fn import_extents(&self, stream: &StreamId, key: &str) -> DbResult<Vec<RunExtent>> {
+        let Some(stream) = self.find_key(stream).await? else { return Ok(Vec::new()) };
+        // A run's extents begin at or after it; few imports share a key, each with few extents.
+        let rows: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(
+            "SELECT extents.run, extents.start_us, end_us FROM runs
+             JOIN extents ON extents.stream_key = runs.stream_key AND extents.run = runs.id
+                         AND extents.start_us >= runs.start_us
+             WHERE runs.stream_key = ? AND import_key = ? ORDER BY extents.start_us LIMIT 10000",
+        )
+        .bind(stream.key)
+        .bind(key)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("look for an import"))?;
+        rows.into_iter().map(read_extent).collect()
+    }
+
+    async fn replace_footage(&self, changes: &[IndexChange]) -> DbResult<()> {
+        let mut tx = self.write().await?;
+        for statement in [
+            "DELETE FROM extents",
+            "DELETE FROM gaps",
+            "DELETE FROM blocks",
+            "DELETE FROM runs",
+            "DELETE FROM inits",
+            "UPDATE streams SET blocks = 0, segments = 0, bytes = 0",
+        ] {
+            sqlx::query(statement).execute(&mut *tx).await.map_err(sql("empty the index"))?;
+        }
+        commit::apply(&mut tx, changes).await?;
+        tx.commit().await.map_err(sql("replace the index"))
+    }
+}
+
+fn read_extent((run, start, end): (Vec<u8>, i64, i64)) -> DbResult<RunExtent> {
+    let range = TimeRange::new(Timestamp(start), Timestamp(end)).map_err(|e| damaged("a recorded range", e))?;
+    Ok(RunExtent { run: RunId::from_bytes(id_bytes("run", &run)?), range })
+}
+
+fn read_named_block(row: &SqliteRow) -> DbResult<BlockInfo> {
+    let stream = parse("stream", row.try_get(9).map_err(sql("read a block"))?)?;
+    let account = parse("account", row.try_get(10).map_err(sql("read a block"))?)?;
+    read_block(row, &stream, &account)
+}
+
+fn read_block(row: &SqliteRow, stream: &StreamId, account: &AccountId) -> DbResult<BlockInfo> {
+    let bad = |e| sql("read a block")(e);
+    let int = |i: usize| row.try_get::<i64, _>(i).map_err(bad);
+    let id = BlockId::from_bytes(id_bytes("block", row.try_get(0).map_err(bad)?)?);
+    let table = SegmentTable::unpack(row.try_get(8).map_err(bad)?).map_err(|e| damaged("a block", format!("{id}: {e}")))?;
+    Ok(BlockInfo {
+        id,
+        account: account.clone(),
+        stream: stream.clone(),
+        run: RunId::from_bytes(id_bytes("run", row.try_get(1).map_err(bad)?)?),
+        start: Timestamp(int(2)?),
+        state: if int(3)? == 0 { BlockState::Open } else { BlockState::Sealed },
+        first_offset: unsigned("a block", int(4)?)?,
+        first_sequence: unsigned("a block", int(5)?)?,
+        size_bytes: unsigned("a block", int(6)?)?,
+        checksum: row.try_get::<Option<i64>, _>(7).map_err(bad)?.map(i64::cast_unsigned),
+        table,
+    })
+}
+
+fn read_run(row: &SqliteRow, id: RunId) -> DbResult<RunInfo> {
+    let bad = |e| sql("read a run")(e);
+    let text = |i: usize| row.try_get::<Option<String>, _>(i).map_err(bad);
+    Ok(RunInfo {
+        id,
+        stream: parse("stream", row.try_get(0).map_err(bad)?)?,
+        start: Timestamp(row.try_get(1).map_err(bad)?),
+        ordinal: unsigned("a run", row.try_get(2).map_err(bad)?)?,
+        init: row.try_get::<Vec<u8>, _>(3).map_err(bad)?.into(),
+        video: text(4)?.map(|t| json("a run", &t)).transpose()?,
+        audio: text(5)?.map(|t| json("a run", &t)).transpose()?,
+        gaps_before: text(6)?.map(|t| json("a run", &t)).transpose()?.unwrap_or_default(),
+        import_key: text(7)?,
+    })
+}

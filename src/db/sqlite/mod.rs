@@ -1,0 +1,201 @@
+//! Rows in one SQLite file, the embedded default.
+//!
+//! One connection writes, a few read; WAL keeps readers and the writer out of each other's way, also across
+//! processes (the command line works on the same file while the service runs). `synchronous=FULL`: a commit
+//! that has returned survives a power cut. It costs one `fdatasync` a commit; commits of several streams are
+//! batched by the caller.
+
+mod access;
+mod commit;
+mod error;
+mod footage;
+mod gaps;
+mod streams;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+
+use self::error::{open_error, sql};
+use super::{Db, DbError, DbResult, Health, InstallationRows};
+use crate::media::{AccountId, StreamId};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// "RVDB": tells our files from any other SQLite file.
+const APPLICATION_ID: i64 = 0x5256_4442;
+/// A block's row holds its packed segment table, about 2 KB. With 4 KiB pages one such row fills a page and
+/// nearly half is lost; with 16 KiB pages each appended segment would write four times as much to the log.
+const PAGE_BYTES: u32 = 8192;
+/// Wait so long for another process's transaction (an import commits in milliseconds) before giving up.
+const BUSY: Duration = Duration::from_secs(10);
+/// A reader is a thread. Lookups take a fraction of a millisecond, so few serve many requests.
+const READERS: u32 = 4;
+
+/// An open database.
+#[derive(Clone)]
+pub struct SqliteDb {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// Streams are never renamed or deleted, so what is known of them stays true.
+    keys: Arc<RwLock<HashMap<StreamId, StreamKey>>>,
+}
+
+/// What other tables know a stream by.
+#[derive(Clone, Debug)]
+struct StreamKey {
+    key: i64,
+    account: AccountId,
+}
+
+/// Opens the database at `path`, creating it when it is not there, and brings its tables up to date.
+///
+/// # Errors
+/// [`DbError::Locked`], [`DbError::ReadOnly`], [`DbError::NotOurs`], [`DbError::Newer`]; the file is
+/// unchanged then.
+pub async fn open(path: &Path) -> DbResult<Db> {
+    Ok(Arc::new(SqliteDb::open(path).await?))
+}
+
+impl SqliteDb {
+    /// See [`open`].
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub async fn open(path: &Path) -> DbResult<SqliteDb> {
+        prepare(path).await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY * 3).idle_timeout(None).max_lifetime(None);
+        let writer = writer.connect_with(options(path)).await.map_err(|e| open_error(path, e))?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(BUSY * 3).idle_timeout(None).max_lifetime(None);
+        let readers = readers.connect_with(options(path).pragma("query_only", "ON")).await.map_err(|e| open_error(path, e))?;
+        Ok(SqliteDb { writer, readers, keys: Arc::default() })
+    }
+
+    /// A transaction that has the write lock from its beginning, so that what it reads stays true until it
+    /// commits. Dropped without commit, it leaves nothing.
+    async fn write(&self) -> DbResult<Transaction<'static, Sqlite>> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(sql("begin a transaction"))
+    }
+
+    /// # Errors
+    /// [`DbError::Missing`] when there is no such stream.
+    async fn key(&self, stream: &StreamId) -> DbResult<StreamKey> {
+        self.find_key(stream).await?.ok_or_else(|| DbError::Missing { what: "stream", id: stream.to_string() })
+    }
+
+    async fn find_key(&self, stream: &StreamId) -> DbResult<Option<StreamKey>> {
+        if let Some(known) = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(stream) {
+            return Ok(Some(known.clone()));
+        }
+        let row: Option<(i64, String)> = sqlx::query_as("SELECT key, account FROM streams WHERE id = ?")
+            .bind(stream.as_str())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(sql("look up a stream"))?;
+        let Some((key, account)) = row else { return Ok(None) };
+        let found = StreamKey { key, account: error::parse("account", &account)? };
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(stream.clone(), found.clone());
+        Ok(Some(found))
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        // 16 MiB of pages per connection: the upper levels of every index, and the rows of live blocks.
+        .pragma("cache_size", "-16384")
+        // After a burst (an import) the log file shrinks again.
+        .pragma("journal_size_limit", "67108864")
+        .statement_cache_capacity(128)
+}
+
+/// Looks at the file before anything is written to it, then migrates.
+async fn prepare(path: &Path) -> DbResult<()> {
+    let fresh = !path.exists();
+    let first = SqliteConnectOptions::new().filename(path).create_if_missing(true).busy_timeout(BUSY);
+    let first = if fresh { first.page_size(PAGE_BYTES) } else { first };
+    let mut conn = SqliteConnection::connect_with(&first).await.map_err(|e| open_error(path, e))?;
+    let checked = check_ours(&mut conn, path).await;
+    // Closing an idle connection cannot lose anything.
+    let _ = conn.close().await;
+    checked?;
+    let mut conn = SqliteConnection::connect_with(&options(path)).await.map_err(|e| open_error(path, e))?;
+    let migrated = migrate(&mut conn, path).await;
+    let _ = conn.close().await;
+    migrated
+}
+
+async fn check_ours(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
+    let opened = |e| open_error(path, e);
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *conn).await.map_err(opened)?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *conn).await.map_err(opened)?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(DbError::NotOurs { path: path.to_path_buf(), detail: "it is the database of another program".into() });
+    }
+    Ok(())
+}
+
+async fn migrate(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
+    // Two processes starting at once: the second waits for the first, then finds everything done.
+    let run = match MIGRATIONS.run(&mut *conn).await {
+        Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => MIGRATIONS.run(&mut *conn).await,
+        other => other,
+    };
+    match run {
+        Ok(()) => {}
+        Err(MigrateError::VersionMissing(found)) => {
+            return Err(DbError::Newer { path: path.to_path_buf(), found });
+        }
+        Err(MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _)) => return Err(open_error(path, e)),
+        Err(e) => return Err(DbError::Sql { step: "bring the database's tables up to date", source: e.into() }),
+    }
+    sqlx::query("PRAGMA application_id = 0x52564442").execute(conn).await.map_err(|e| open_error(path, e))?;
+    Ok(())
+}
+
+#[async_trait::async_trait]
+impl Health for SqliteDb {
+    async fn check_writable(&self) -> DbResult<()> {
+        // Writes a page and takes it back: a read-only file or a lock that does not go away shows here.
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE generations SET value = value WHERE name = 'streams'")
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("write to the database"))?;
+        tx.rollback().await.map_err(sql("take back a test write"))
+    }
+}
+
+#[async_trait::async_trait]
+impl InstallationRows for SqliteDb {
+    async fn media_root_id(&self) -> DbResult<Option<String>> {
+        sqlx::query_scalar("SELECT value FROM settings WHERE name = 'media_root'")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(sql("read the media folder's identity"))
+    }
+    async fn set_media_root_id(&self, id: &str) -> DbResult<()> {
+        let mut tx = self.write().await?;
+        sqlx::query("INSERT INTO settings (name, value) VALUES ('media_root', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1")
+            .bind(id)
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("remember the media folder's identity"))?;
+        tx.commit().await.map_err(sql("remember the media folder's identity"))
+    }
+}
+
+impl std::fmt::Debug for SqliteDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteDb").finish_non_exhaustive()
+    }
+}
