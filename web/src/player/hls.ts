@@ -169,5 +169,7 @@ function troubleOf(data: ErrorData): Trouble | null {
     default:
   }
   if (data.type !== Hls.ErrorTypes.NETWORK_ERROR) return { kind: 'decoder' };
-  return status === 404 || status === 410 ? { kind: 'missing' } : { kind: 'network' };
+  if (status === 404 || status === 410) return { kind: 'missing' };
+  if (status === 403) return { kind: 'forbidden' };
+  return status === 500 ? { kind: 'damaged' } : { kind: 'network' };
 }

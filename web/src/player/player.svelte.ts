@@ -322,7 +322,7 @@ export class Player {
     if (problem.status === 401) return this.#onTrouble({ kind: 'signed_out' });
     if (problem.status === 403) return this.#onTrouble({ kind: 'forbidden' });
     if (problem.status === 410 || problem.status === 404) return this.#onTrouble({ kind: 'missing' });
-    this.#onTrouble({ kind: 'network' });
+    this.#onTrouble({ kind: problem.code === 'damaged' ? 'damaged' : 'network' });
   }
 
   #onTrouble(trouble: Trouble): void {

@@ -5,6 +5,8 @@ export type Trouble =
   | { readonly kind: 'network' }
   /** The footage was there a moment ago and is gone: pruned or erased. */
   | { readonly kind: 'missing' }
+  /** The footage is there and cannot be read. */
+  | { readonly kind: 'damaged' }
   | { readonly kind: 'forbidden' }
   /** This browser has no decoder for it. */
   | { readonly kind: 'unplayable'; readonly codec: string }
