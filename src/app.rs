@@ -1,1 +1,23 @@
-//! (room not furnished yet)
+//! Wiring: from a checked configuration to a running service, and back down again.
+//!
+//! Start-up order, each step before anything that could do harm without it:
+//!
+//! 1. [`claim`]: data directory, its lock, the port. Nothing is read or written before we know that we are the
+//!    only one, and a port that is taken is told before anything takes time.
+//! 2. [`open`]: the database, then the media folder it belongs to (a wrong or unmounted disk is refused), then
+//!    recovery of blocks that were open, then the first administrator.
+//! 3. [`start`]: the supervisor begins to record, HTTP begins to answer.
+//!
+//! Shutdown runs the other way round within two seconds: no new connections, publishers are let go and workers
+//! finish their segment while requests drain, then the database is closed. A second signal ends it at once;
+//! blocks are recoverable at every moment anyway.
+//!
+//! Leaves to others: everything a room can know by itself.
+
+mod data_dir;
+mod error;
+mod signals;
+
+pub use data_dir::{DataDirLock, prepare as prepare_data_dir};
+pub use error::StartError;
+pub use signals::{Asked, Signals};

@@ -10,7 +10,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("clock", &["media"]),
     ("config", &[]),
     ("telemetry", &["config"]),
-    ("ffmpeg", &["media"]),
+    ("ffmpeg", &["media", "clock"]),
     ("segment", &["media", "ffmpeg"]),
     ("store", &["media"]),
     ("db", &["media"]),

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Config, ConfigError, Inputs};
+use crate::app::{self, StartError};
+use crate::config::{Config, ConfigError, Inputs, Log, Origin};
+use crate::db::{self, Db};
+use crate::telemetry;
 
 use super::failure::{Exit, Failure};
 
@@ -33,6 +36,12 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
         _ => Err("KEY=VALUE is expected, such as server.listen=127.0.0.1:8080".into()),
     }
+}
+
+/// An open database, and the configuration that names it.
+pub(super) struct Database {
+    pub config: Config,
+    pub db: Db,
 }
 
 /// A command's surroundings.
@@ -67,9 +76,36 @@ impl Context {
         Config::load(&inputs)
     }
 
+    /// Opens the database, making it when it is not there yet (a stream may be added before the first start), and
+    /// runs `work` to its end.
+    pub fn with_database(&self, work: impl AsyncFnOnce(Database) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+        let config = self.config(&[])?;
+        start_quiet_logging(&config);
+        self.runtime()?.block_on(async {
+            app::prepare_data_dir(&config).map_err(start_failure)?;
+            let db = db::sqlite::open(&config.database_path()).await.map_err(|e| start_failure(e.into()))?;
+            work(Database { config, db }).await
+        })
+    }
+
     /// A runtime for one command.
     pub fn runtime(&self) -> Result<tokio::runtime::Runtime, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.map_err(|e| Failure::new(Exit::Failed, format!("start threads: {e}")).hint("ulimit -u"))
     }
+}
+
+/// A command that answers and ends says only what went wrong, unless its log was asked for.
+pub(super) fn start_quiet_logging(config: &Config) {
+    let asked = config.settings.iter().any(|s| s.key == "log.level" && s.origin != Origin::Default);
+    let level = if asked { config.log.level.clone() } else { "error".into() };
+    telemetry::start_logging(&Log { level, ..config.log.clone() });
+}
+
+/// What a start that failed means for the exit code.
+pub(super) fn start_failure(error: StartError) -> Failure {
+    let exit = if error.is_conflict() { Exit::Conflict } else { Exit::Failed };
+    // The chain in one line; causes that the text repeats already are left out by `from_error`.
+    let hint = error.hint();
+    Failure::from_error(error.into()).with(exit).hint(hint)
 }

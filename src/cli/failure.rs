@@ -42,6 +42,11 @@ impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Failure { exit, message: message.into(), hint: None }
     }
+    #[must_use]
+    pub fn with(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
     /// A command, or a few words, after `Try:`.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -87,8 +92,9 @@ impl fmt::Display for Failure {
         // One line, whatever was in the message.
         let message = self.message.split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
         write!(f, "retroview: {message}")?;
+        let stop = if message.ends_with(['.', '?', '!']) { "" } else { "." };
         match &self.hint {
-            Some(hint) => write!(f, ". Try: {hint}"),
+            Some(hint) => write!(f, "{stop} Try: {hint}"),
             None => Ok(()),
         }
     }

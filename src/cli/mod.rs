@@ -6,10 +6,16 @@
 //! Fit for scripts: answers go to stdout, everything else to stderr; an error is one line that ends with what
 //! to try; exit codes are stable ([`Exit`]); whatever lists takes `--json`; progress is drawn only on a terminal.
 
+mod camera;
 mod config;
 mod context;
 mod failure;
 mod output;
+mod streams;
+mod tokens;
+mod url;
+mod users;
+mod values;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,6 +46,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What is recorded.
+    Streams(streams::StreamsArgs),
+    /// Bearer tokens for programs.
+    Tokens(tokens::TokensArgs),
+    /// Who can sign in.
+    Users(users::UsersArgs),
+    /// A signed address for a player that cannot send headers.
+    Url(url::UrlArgs),
+    /// A synthetic camera: moving picture, burned-in clock, tone.
+    #[command(hide = true)]
+    Camera(camera::CameraArgs),
     /// Look at the configuration.
     Config(config::ConfigArgs),
 }
@@ -53,13 +70,18 @@ fn run(args: Vec<OsString>) -> Exit {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            output::print(&e.render().to_string());
+            output::print_line(e.render().to_string().trim_end());
             return Exit::Ok;
         }
         Err(e) => return usage(&e, &args).tell(),
     };
     let context = Context::new(cli.global);
     let result = match cli.command {
+        Command::Streams(args) => streams::run(args, &context),
+        Command::Tokens(args) => tokens::run(args, &context),
+        Command::Users(args) => users::run(args, &context),
+        Command::Url(args) => url::run(args, &context),
+        Command::Camera(args) => camera::run(args, &context),
         Command::Config(args) => config::run(args, &context),
     };
     result.unwrap_or_else(|error| Failure::from_error(error).tell())
@@ -69,7 +91,7 @@ fn run(args: Vec<OsString>) -> Exit {
 fn usage(error: &clap::Error, args: &[OsString]) -> Failure {
     let text = error.render().to_string();
     let said = text.split("\nUsage:").next().unwrap_or(&text);
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("For more information")).collect();
     let line = lines.join(" ").trim_start_matches("error: ").to_owned();
     let message =
         if line.is_empty() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand { "which command?".into() } else { line };
@@ -125,7 +147,7 @@ mod tests {
             let examples: Vec<&str> = help.lines().map(str::trim).filter(|l| l.contains("retroview ")).collect();
             assert!(examples.iter().any(|e| e.contains(path.as_str())), "`{path} --help` has no example of itself");
             for example in examples {
-                let from = example.find("retroview ").expect("filtered for it");
+                let from = example.find(path.as_str()).or_else(|| example.find("retroview ")).expect("filtered for it");
                 if let Err(e) = Cli::try_parse_from(words(&example[from..])) {
                     panic!("the example `{example}` of `{path}` is refused: {e}");
                 }

@@ -20,6 +20,19 @@ pub(super) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether an error means that the reader of our output went away.
+pub(super) fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // Libraries in C hand the error number on as text only.
+        if error.to_string().contains("Broken pipe") {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// Columns as wide as their widest cell, two spaces apart; nothing after the last.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();

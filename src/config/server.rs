@@ -32,6 +32,10 @@ impl Server {
 
     /// What printed URLs begin with.
     pub fn base_url(&self) -> String {
-        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+        self.base_url_at(self.listen)
+    }
+    /// The same when the port was left to the system.
+    pub fn base_url_at(&self, address: SocketAddr) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
     }
 }

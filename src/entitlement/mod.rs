@@ -34,7 +34,7 @@ use crate::db::DbError;
 pub use access::{Access, AccessSettings, NewToken, Session, create_token, ensure_admin, set_password};
 pub use password::MIN_PASSWORD_CHARS;
 pub use principal::{PermittedRange, Principal, Scope, Scopes};
-pub use secret::TOKEN_PREFIX;
+pub use secret::{TOKEN_PREFIX, readable_password};
 pub use signed::SignedRange;
 
 /// Why someone does not get in, or not any further.

@@ -75,6 +75,8 @@ pub enum Proof {
         token_id: Arc<str>,
     },
     Signed,
+    /// The person at the machine: whoever can open the database may do anything anyway.
+    CommandLine,
 }
 
 /// Someone who proved who they are. Made by this room only.
@@ -90,6 +92,12 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// For commands that work on the database itself.
+    pub fn command_line(account: AccountId) -> Self {
+        let scopes = Scope::ALL.into_iter().collect();
+        Principal { account, proof: Proof::CommandLine, scopes, streams: None, window: None }
+    }
+
     pub fn account(&self) -> &AccountId {
         &self.account
     }
@@ -97,7 +105,7 @@ impl Principal {
     pub fn user(&self) -> Option<&str> {
         match &self.proof {
             Proof::Session { user } => Some(user),
-            Proof::Bearer { .. } | Proof::Signed => None,
+            Proof::Bearer { .. } | Proof::Signed | Proof::CommandLine => None,
         }
     }
     /// For the log: `user admin`, `token t0123456789ab`, `signed cam1`.
@@ -106,6 +114,7 @@ impl Principal {
             Proof::Session { user } => format!("user {user}"),
             Proof::Bearer { token_id } => format!("token {token_id}"),
             Proof::Signed => format!("signed {}", self.streams.iter().flat_map(|s| s.iter()).map(|s| s.as_str()).collect::<String>()),
+            Proof::CommandLine => "command line".into(),
         }
     }
     /// Whether a browser would send this proof without being asked to.

@@ -32,7 +32,10 @@ pub(super) fn hash(secret: &str) -> Option<[u8; 32]> {
 
 /// A password that a person can copy from a terminal: 4 groups of 5 from 32 unambiguous letters and digits,
 /// 100 bits.
-pub(super) fn readable_password() -> Result<String, EntitlementError> {
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn readable_password() -> Result<String, EntitlementError> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let bytes = random::<20>()?;
     let groups: Vec<String> =
