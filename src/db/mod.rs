@@ -186,6 +186,11 @@ pub trait FootageRows: Send + Sync {
     }
     /// The footage of imports with this key, in time order: an import that was interrupted goes on behind it.
     async fn import_extents(&self, stream: &StreamId, key: &str) -> DbResult<Vec<RunExtent>>;
+    /// Blocks of one stream whose ranges overlap, as (earlier, later), at most `limit` pairs: what `check` asks.
+    async fn overlapping_blocks(&self, limit: u32) -> DbResult<Vec<(BlockId, BlockId)>>;
+    /// Streams whose extents and sums are not what their blocks add up to. With `mend` they are made so; where
+    /// blocks overlap, the earlier one counts. Reads every block's row.
+    async fn recount(&self, mend: bool) -> DbResult<Vec<StreamId>>;
     /// Empties runs, blocks and gaps of all streams: the first step of a rebuild, in the same transaction as
     /// `changes`. Counters of streams stay, so that no number is used twice.
     async fn replace_footage(&self, changes: &[IndexChange]) -> DbResult<()>;

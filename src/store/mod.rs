@@ -43,5 +43,5 @@ pub use format::{BlockHeader, RunEnd, Sealed, SegmentHeader, Trailer};
 pub use journal::{OpenNote, forget_open, open_notes};
 pub use reader::{BlockCache, BlockFile};
 pub use root::{IDENTITY_FILE, LOST_FOLDER, MediaRoot, StreamCard};
-pub use scan::{Damage, Found, Recovered, RecoveredState, Scan, SealedFile, read_header, read_sealed, recover, scan};
+pub use scan::{Damage, Found, Recovered, RecoveredState, Scan, SealedFile, is_being_written, read_header, read_sealed, recover, scan};
 pub use writer::{BlockWriter, NewBlock, NewSegment};

@@ -123,6 +123,24 @@ pub fn scan(path: &Path, verify_from: u64) -> StoreResult<Scan> {
     scan_file(&file, path, verify_from)
 }
 
+/// Whether a living writer holds the file. False also when there is no file.
+///
+/// # Errors
+/// [`StoreError::Io`] when it cannot be asked.
+pub fn is_being_written(path: &Path) -> StoreResult<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(StoreError::io("open", path, e)),
+    };
+    // Given back when the file is closed at the end of this function.
+    match lock(&file, path) {
+        Ok(()) => Ok(false),
+        Err(StoreError::Busy { .. }) => Ok(true),
+        Err(e) => Err(e),
+    }
+}
+
 /// What recovery made of a file.
 #[derive(Debug)]
 pub struct Recovered {
@@ -256,10 +274,9 @@ impl Walk<'_> {
                         self.hurt(offset, what);
                     }
                     offset = found.end_offset();
-                    if found.offset >= self.verify_from && !self.media_matches(&found)? {
-                        self.hurt(found.offset, "media does not match its checksum");
-                    } else {
-                        self.segments.push(found);
+                    match found.offset < self.verify_from || self.media_matches(&found)? {
+                        true => self.segments.push(found),
+                        false => self.hurt(found.offset, "media does not match its checksum"),
                     }
                 }
                 Err(what) => {
@@ -299,7 +316,12 @@ impl Walk<'_> {
         let mut offset = found.offset + SEGMENT_HEADER_BYTES as u64;
         while offset < found.end_offset() {
             let n = usize::try_from(found.end_offset() - offset).map_or(READ_BYTES, |rest| rest.min(READ_BYTES));
-            self.file.read_exact_at(&mut self.buffer[..n], offset).map_err(at("read", self.path))?;
+            match self.file.read_exact_at(&mut self.buffer[..n], offset) {
+                Ok(()) => {}
+                // A bad sector: this segment is lost, the others need not be.
+                Err(e) if e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => return Ok(false),
+                Err(e) => return Err(StoreError::io("read", self.path, e)),
+            }
             hash.update(&self.buffer[..n]);
             offset += n as u64;
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::FlockOperation;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::error::{StoreError, StoreResult, at};
+use super::error::{StoreError, StoreResult, at, at_os};
 use super::format::{BlockChecksum, BlockHeader, RunEnd, SEGMENT_HEADER_BYTES, Sealed, SegmentHeader, Trailer, check_entry};
 use super::root::{MediaRoot, create_dirs, sync_dir};
 use crate::media::{AccountId, BlockId, BlockInfo, RunInfo, SegmentEntry, SegmentTable, Timestamp, block_path};
@@ -108,7 +108,9 @@ impl BlockWriter {
         };
         let head = header.encode().map_err(|what| StoreError::damaged(path, what))?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(at("create", path))?;
-        let written = lock(&file, path)
+        // Waits: on a file this new, only a `check` that happens to look can hold it, and for no time at all.
+        let written = rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(at_os("lock", path))
             .and_then(|()| file.write_all_at(&head, 0).map_err(at("write the header of", path)))
             .and_then(|()| file.sync_all().map_err(at("sync", path)))
             .and_then(|()| sync_dir(folder));

@@ -5,7 +5,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::super::{DbResult, FootageRows, IndexChange, RunExtent, StreamTotals};
 use super::error::{damaged, id_bytes, json, parse, sql, unsigned};
-use super::{SqliteDb, commit, gaps};
+use super::{SqliteDb, commit, gaps, recount};
 use crate::media::{AccountId, BlockId, BlockInfo, BlockState, Gap, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
 
 const BLOCK_COLUMNS: &str = "blocks.id, run, start_us, state, first_offset, first_sequence, size_bytes, checksum, segments";
@@ -161,6 +161,30 @@ impl FootageRows for SqliteDb {
         .await
         .map_err(sql("look for an import"))?;
         rows.into_iter().map(read_extent).collect()
+    }
+
+    async fn overlapping_blocks(&self, limit: u32) -> DbResult<Vec<(BlockId, BlockId)>> {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
+            "SELECT (SELECT earlier.id FROM blocks earlier
+                     WHERE earlier.stream_key = later.stream_key AND earlier.segment_count > 0
+                       AND earlier.start_us <= later.start_us AND earlier.end_us > later.start_us AND earlier.id != later.id
+                     ORDER BY earlier.start_us DESC LIMIT 1) AS earlier_id, later.id
+             FROM (SELECT id, stream_key, start_us,
+                          max(end_us) OVER (PARTITION BY stream_key ORDER BY start_us, rowid
+                                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS end_before
+                   FROM blocks WHERE segment_count > 0) later
+             WHERE end_before > later.start_us AND earlier_id IS NOT NULL LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("look for overlapping blocks"))?;
+        let id = |bytes: &[u8]| id_bytes("block", bytes).map(BlockId::from_bytes);
+        rows.iter().map(|(earlier, later)| Ok((id(earlier)?, id(later)?))).collect()
+    }
+
+    async fn recount(&self, mend: bool) -> DbResult<Vec<StreamId>> {
+        recount::recount(self, mend).await
     }
 
     async fn replace_footage(&self, changes: &[IndexChange]) -> DbResult<()> {

@@ -10,6 +10,7 @@ mod commit;
 mod error;
 mod footage;
 mod gaps;
+mod recount;
 mod streams;
 
 use std::collections::HashMap;
