@@ -1,0 +1,80 @@
+//! CPU seconds and memory of other processes.
+
+use std::fs;
+use std::process::{Child, Command};
+
+/// Ticks per second of `/proc/*/stat`; Linux has shown 100 to user space on every architecture since 2.6.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// CPU seconds (user + system) a living process has used, its waited-for children included.
+pub fn seconds(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The command name may hold spaces and parentheses: fields are counted from the last `)`.
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks: f64 = [11, 12, 13, 14].iter().filter_map(|i| fields.get(*i)?.parse::<f64>().ok()).sum();
+    ticks / TICKS_PER_SECOND
+}
+
+/// Finer than `/proc/*/stat`: nanoseconds the scheduler gave to the threads of a process.
+pub fn scheduled_seconds(pid: u32) -> f64 {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0.0 };
+    tasks
+        .flatten()
+        .filter_map(|t| fs::read_to_string(t.path().join("schedstat")).ok()?.split_whitespace().next()?.parse::<f64>().ok())
+        .sum::<f64>()
+        / 1e9
+}
+
+/// The process and all below it.
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut at = 0;
+    while at < all.len() {
+        let children = fs::read_to_string(format!("/proc/{}/task/{}/children", all[at], all[at])).unwrap_or_default();
+        all.extend(children.split_whitespace().filter_map(|p| p.parse::<u32>().ok()));
+        // Children are listed under the thread that made them.
+        if let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", all[at])) {
+            let first = all[at].to_string();
+            for t in tasks.flatten().filter(|t| t.file_name().to_string_lossy() != first) {
+                let text = fs::read_to_string(t.path().join("children")).unwrap_or_default();
+                all.extend(text.split_whitespace().filter_map(|p| p.parse::<u32>().ok()));
+            }
+        }
+        at += 1;
+    }
+    all
+}
+
+/// Resident bytes of a process that no other process shares.
+pub fn private_bytes(pid: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let kib = |key: &str| {
+        let line = rollup.lines().find(|l| l.starts_with(key));
+        line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    1024 * (kib("Private_Clean:") + kib("Private_Dirty:"))
+}
+
+/// Resident bytes of a process.
+pub fn resident_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:"));
+    1024 * line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
+}
+
+/// Runs a command to its end and returns the CPU seconds of it and all its children.
+///
+/// # Panics
+/// When it cannot be started or fails: a benchmark of a failure is worth nothing.
+pub fn of_command(command: &mut Command) -> f64 {
+    let mut child: Child = command.spawn().unwrap_or_else(|e| panic!("start {command:?}: {e}"));
+    let pid = child.id();
+    // `WNOWAIT` leaves the finished process in place, so its accounts can be read before it is reaped.
+    let id = rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&child));
+    rustix::process::waitid(id, rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT)
+        .expect("the child is ours");
+    let cpu = seconds(pid);
+    let status = child.wait().expect("the child is ours");
+    assert!(status.success(), "{command:?} ended with {status}");
+    cpu
+}

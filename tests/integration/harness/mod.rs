@@ -1,0 +1,16 @@
+//! A whole service for one test, footage to feed it, and ways to ask and to wait.
+
+mod footage;
+mod http;
+mod log;
+mod picture;
+mod player;
+mod service;
+mod wait;
+
+pub use footage::{Camera, camera};
+pub use http::Answer;
+pub use picture::{clock_of_jpeg, clocks_of};
+pub use player::{Played, ffmpeg_plays, ffprobe_json};
+pub use service::{Service, ServiceBuilder};
+pub use wait::{PATIENCE, eventually};

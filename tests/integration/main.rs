@@ -1,0 +1,9 @@
+//! The whole product from outside: the real binary, real senders, real players, on loopback.
+//!
+//! One binary, a file per behaviour. Every test starts a service of its own on a free port with folders of its
+//! own ([`harness::Service`]), and fails when the service logs a warning or an error the test did not announce.
+
+mod harness;
+mod servers;
+
+mod first_steps;
