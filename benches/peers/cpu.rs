@@ -55,13 +55,6 @@ pub fn private_bytes(pid: u32) -> u64 {
     1024 * (kib("Private_Clean:") + kib("Private_Dirty:"))
 }
 
-/// Resident bytes of a process.
-pub fn resident_bytes(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:"));
-    1024 * line.and_then(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
-}
-
 /// Runs a command to its end and returns the CPU seconds of it and all its children.
 ///
 /// # Panics
