@@ -28,7 +28,7 @@ impl Service {
             .expect("the binary starts");
         wait_for(address);
         let mut service = Service { child, address, token: String::new(), data: data.to_path_buf(), retroview: bench.retroview.clone() };
-        let made = service.run(&["tokens", "create", "bench", "--scope", "admin", "--json"]);
+        let made = service.run(&["tokens", "create", "bench", "--scopes", "admin,view,ingest", "--json"]);
         let made: serde_json::Value = serde_json::from_str(&made).expect("`--json` prints JSON");
         service.token = made["token"].as_str().expect("a token is shown once").to_owned();
         service
