@@ -3,10 +3,13 @@
  * playlist.
  *
  * hls.js is never given an address to load playlists from. It is handed the feed, rendered as a live playlist, each
- * time it would reload; what the feed holds and when it grows is decided by the keeper.
+ * time it would reload; what the feed holds and when it grows is decided by the keeper. And each init segment is looked
+ * at before it gets it: a media source cannot gain or lose a track, so a run with other tracks than the session began
+ * with is held back, and the player starts a new session where it begins.
  */
 import Hls, {
   type ErrorData,
+  type FragmentLoaderContext,
   type HlsConfig,
   type Loader,
   type LoaderCallbacks,
@@ -16,6 +19,7 @@ import Hls, {
   type PlaylistLoaderContext,
 } from 'hls.js/light';
 import { type Feed, entryEnd } from './feed';
+import { type Tracks, lacking, sameTracks, tracksOf } from './init';
 import { type Mapping, estimate } from './mapping';
 import { renderPlaylist } from './playlist';
 import type { Trouble } from './trouble';
@@ -29,8 +33,17 @@ export interface FeedSource {
 export interface SessionEvents {
   /** Media times of segments became known or moved. */
   mapped(): void;
+  /** The session will play up to this run and not into it. */
+  barrier(barrier: Barrier): void;
   /** The session cannot go on. */
   trouble(trouble: Trouble): void;
+}
+
+export interface Barrier {
+  /** The run, by the address of its init segment. */
+  readonly init: string;
+  /** A format this browser has no decoder for; `null` when a new session can play it. */
+  readonly lacking: string | null;
 }
 
 export interface Session {
@@ -56,7 +69,7 @@ export function startSession(
   events: SessionEvents,
 ): Session {
   let recoveries = 0;
-  const hls = new Hls(config(source, startS));
+  const hls = new Hls(config(source, startS, events.barrier));
   hls.on(Hls.Events.LEVEL_UPDATED, events.mapped);
   hls.on(Hls.Events.LEVEL_PTS_UPDATED, events.mapped);
   hls.on(Hls.Events.ERROR, (_, data) => {
@@ -81,10 +94,11 @@ export function startSession(
   };
 }
 
-function config(source: FeedSource, startS: number): Partial<HlsConfig> {
+function config(source: FeedSource, startS: number, onBarrier: (barrier: Barrier) => void): Partial<HlsConfig> {
   return {
     startPosition: startS,
     pLoader: feedLoader(source),
+    fLoader: segmentLoader(onBarrier),
     maxBufferLength: aheadS,
     maxMaxBufferLength: 240,
     // Enough for going back ±1 min without loading again; a day of 4 Mbit/s would not fit.
@@ -135,6 +149,70 @@ function feedLoader(source: FeedSource): NonNullable<HlsConfig['pLoader']> {
 
     destroy(): void {
       this.#gone = true;
+    }
+  };
+}
+
+/** Loads segments as hls.js would, but hands on no init segment that the session's buffers could not take. */
+function segmentLoader(onBarrier: (barrier: Barrier) => void): NonNullable<HlsConfig['fLoader']> {
+  let begun: Tracks | null = null;
+  const isSupported = (type: string) => MediaSource.isTypeSupported(type);
+
+  function barrierAt(init: string, data: unknown): Barrier | null {
+    if (!(data instanceof ArrayBuffer)) return null;
+    const tracks = tracksOf(data);
+    const missing = lacking(tracks, isSupported);
+    if (missing !== null) return { init, lacking: missing };
+    begun ??= tracks;
+    return sameTracks(begun, tracks) ? null : { init, lacking: null };
+  }
+
+  return class implements Loader<FragmentLoaderContext> {
+    #inner: Loader<FragmentLoaderContext>;
+
+    constructor(config: HlsConfig) {
+      this.#inner = new Hls.DefaultConfig.loader(config) as Loader<FragmentLoaderContext>;
+    }
+
+    get context(): FragmentLoaderContext | null {
+      return this.#inner.context;
+    }
+
+    get stats(): LoaderStats {
+      return this.#inner.stats;
+    }
+
+    load(
+      context: FragmentLoaderContext,
+      config: LoaderConfiguration,
+      callbacks: LoaderCallbacks<FragmentLoaderContext>,
+    ): void {
+      const isInit = context.frag.sn === 'initSegment';
+      this.#inner.load(context, config, {
+        ...callbacks,
+        onSuccess: (response, ...rest) => {
+          const barrier = isInit ? barrierAt(context.url, response.data) : null;
+          // Left without an answer: what is buffered plays to its end, and any seek takes the question back.
+          if (barrier) onBarrier(barrier);
+          else callbacks.onSuccess(response, ...rest);
+        },
+      });
+    }
+
+    abort(): void {
+      this.#inner.abort();
+    }
+
+    destroy(): void {
+      this.#inner.destroy();
+    }
+
+    getCacheAge(): number | null {
+      return this.#inner.getCacheAge?.() ?? null;
+    }
+
+    getResponseHeader(name: string): string | null {
+      return this.#inner.getResponseHeader?.(name) ?? null;
     }
   };
 }

@@ -8,8 +8,8 @@ import { recorderNow } from '../api/clock';
 import type { Problem } from '../api/problem';
 import type { Range } from '../time/range';
 import { SECOND_US, type WallUs, shift } from '../time/timestamp';
-import { type Feed, covers, footage, pieceUs, span, startFeed } from './feed';
-import type { Session } from './hls';
+import { type Feed, covers, entryEnd, footage, pieceUs, span, startFeed } from './feed';
+import type { Barrier, Session } from './hls';
 import { Keeper } from './keeper';
 import { type Mapping, estimate, toMedia, toWall } from './mapping';
 import type { LoadPiece } from './source';
@@ -37,6 +37,8 @@ const liveLeadUs = 60 * SECOND_US;
 const liveMarginS = 6;
 /** Closer than this to the newest footage counts as live. */
 const liveSlackUs = 20 * SECOND_US;
+/** What is buffered may end a little before the run does: sound and picture are not cut at the same moment. */
+const barrierReachS = 0.3;
 /** A frame while nothing better is known. */
 const usualFrameS = 1 / 25;
 
@@ -79,6 +81,8 @@ export class Player {
   #wish = 0;
   #abort: AbortController | null = null;
   #target: WallUs | null = null;
+  /** A run this session will not play into. */
+  #barrier: Barrier | null = null;
   #frame = { mediaS: 0, lengthS: usualFrameS };
   #retries = 0;
   #undo: (() => void)[] = [];
@@ -247,6 +251,11 @@ export class Player {
         mapped: () => {
           if (this.#session === session) this.#mapping = session.mapping();
         },
+        barrier: (barrier) => {
+          if (this.#session !== session) return;
+          this.#barrier = barrier;
+          this.#checkBarrier();
+        },
         trouble: (trouble) => {
           if (this.#session === session) this.#onTrouble(trouble);
         },
@@ -277,6 +286,7 @@ export class Player {
     const mediaS = toMedia(this.#mapping, target);
     if (mediaS === null) return void this.#open(target);
     this.#target = target;
+    this.#barrier = null;
     this.phase = { kind: 'seeking', target };
     this.#video.currentTime = mediaS;
     if (!this.paused) this.#tryToPlay();
@@ -303,6 +313,7 @@ export class Player {
     this.#session?.destroy();
     this.#session = null;
     this.#keeper = null;
+    this.#barrier = null;
     this.#mapping = [];
   }
 
@@ -336,6 +347,23 @@ export class Player {
     this.phase = { kind: 'failed', trouble };
   }
 
+  /** Passes a barrier once the playhead is there: into a new session, or to the words that say why it cannot. */
+  #checkBarrier(): void {
+    const [barrier, keeper] = [this.#barrier, this.#keeper];
+    const playhead = this.#target ?? this.position;
+    if (!barrier || !keeper || playhead === null) return;
+    const { entries } = keeper.feed;
+    const first = entries.find((e, i) => e.init === barrier.init && entryEnd(entries, i) > playhead);
+    const mediaS = first && toMedia(this.#mapping, first.start);
+    // A session that has just begun has not moved to its target yet.
+    const hereS = (this.#target !== null && toMedia(this.#mapping, this.#target)) || this.#video.currentTime;
+    if (!first || mediaS == null || hereS < mediaS - barrierReachS) return;
+    const target = playhead > first.start ? playhead : first.start;
+    if (barrier.lacking === null) return void this.#open(target);
+    this.position = target;
+    this.#onTrouble({ kind: 'unplayable', codec: barrier.lacking });
+  }
+
   #tryToPlay(): void {
     this.#video.play().catch((error: unknown) => {
       if (!(error instanceof DOMException) || error.name !== 'NotAllowedError') return;
@@ -355,12 +383,18 @@ export class Player {
       this.needsClick = false;
       this.#arrive();
     });
-    on('waiting', () => (this.waiting = !this.paused));
+    on('waiting', () => {
+      this.waiting = !this.paused;
+      this.#checkBarrier();
+    });
     on('ended', () => {
       this.paused = true;
       this.phase = { kind: 'ended' };
     });
-    on('timeupdate', () => this.#look(this.#video.currentTime));
+    on('timeupdate', () => {
+      this.#look(this.#video.currentTime);
+      this.#checkBarrier();
+    });
     this.#watchFrames();
   }
 

@@ -1,0 +1,22 @@
+/**
+ * The archive the tests look at.
+ *
+ * ```text
+ * yard, 2026-05-03  10:00:00 ███ 10:01:00 ······ 10:05:00 ▓▓▓ 10:05:40 ▒▒▒ 10:06:00   (H.264, smaller H.264, AV1)
+ * yard, 2026-05-04  09:00:00 ███ 09:00:20
+ * attic             2026-05-03 12:00:00, H.265: no decoder in Chromium
+ * live              from now on, pushed in real time
+ * ```
+ */
+import type { Recorder } from './recorder';
+
+export const day = '2026-05-03';
+export const nextDay = '2026-05-04';
+
+export async function record(recorder: Recorder): Promise<void> {
+  await recorder.import('yard', { start: `${day}T10:00:00Z`, duration: 60 });
+  await recorder.import('yard', { start: `${day}T10:05:00Z`, duration: 40, size: '480x270' });
+  await recorder.import('yard', { start: `${day}T10:05:40Z`, duration: 20, codec: 'av1' });
+  await recorder.import('yard', { start: `${nextDay}T09:00:00Z`, duration: 20 });
+  await recorder.import('attic', { start: `${day}T12:00:00Z`, duration: 8, codec: 'h265' });
+}

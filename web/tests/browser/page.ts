@@ -1,0 +1,142 @@
+/** Chromium, and what the tests do and read in it. */
+import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
+import { expect, inject } from 'vitest';
+import { password, user } from './recorder';
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--autoplay-policy=no-user-gesture-required',
+];
+
+/** Answers that are part of the conversation; Chromium writes each into its console as an error. */
+const expected = [/status of 401 .*\/v1\/session/, /status of 404 .*\/media\.m3u8/, /status of 404 .*\/frame\.jpg/];
+
+export class Visit {
+  /** What the browser complained about. */
+  readonly complaints: string[] = [];
+
+  private constructor(
+    private readonly browser: Browser,
+    readonly page: Page,
+  ) {
+    page.on('console', (message) => {
+      const text = `${message.text()} ${message.location().url}`;
+      const bad = message.type() === 'error' || message.type() === 'warning';
+      if (bad && !expected.some((e) => e.test(text))) this.complaints.push(text);
+    });
+    page.on('pageerror', (error) => this.complaints.push(String(error)));
+  }
+
+  /** A browser with an empty profile, in Paris unless told otherwise. */
+  static async open(options: BrowserContextOptions = {}): Promise<Visit> {
+    const executablePath = process.env['RETROVIEW_CHROMIUM'] ?? '/usr/bin/chromium';
+    const browser = await chromium.launch({ executablePath, args: flags });
+    const context = await browser.newContext({
+      baseURL: inject('url'),
+      viewport: { width: 1280, height: 800 },
+      locale: 'en-GB',
+      timezoneId: 'UTC',
+      ...options,
+    });
+    context.setDefaultTimeout(15_000);
+    return new Visit(browser, await context.newPage());
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    expect(this.complaints).toEqual([]);
+  }
+
+  async signIn(): Promise<void> {
+    await this.page.goto('/');
+    await this.page.locator('#user').fill(user);
+    await this.page.locator('#password').fill(password);
+    await this.page.keyboard.press('Enter');
+    await this.page.locator('header').waitFor();
+  }
+
+  /** Opens a stream at a time and waits for the picture of that time. */
+  async watch(stream: string, at?: string): Promise<void> {
+    await this.page.goto(`/#/watch/${stream}${at ? `?t=${at}` : ''}`);
+    await this.page.locator('video').waitFor();
+    if (at) await this.sees(at);
+  }
+
+  async type(time: string): Promise<void> {
+    await this.page.keyboard.press('g');
+    await this.page.keyboard.press('Control+a');
+    await this.page.keyboard.type(time);
+    await this.page.keyboard.press('Enter');
+  }
+
+  async pause(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Pause' }).click();
+  }
+
+  /** The time on the page's own clock. */
+  async clock(): Promise<string> {
+    const text = await this.page.locator('.time.num').innerText();
+    return /\d\d:\d\d:\d\d/.exec(text)?.[0] ?? text;
+  }
+
+  /** The wall time that the camera burned into the picture on screen; `null` while there is none. */
+  picture(): Promise<number | null> {
+    return this.page.evaluate(() => {
+      const video = document.querySelector('video');
+      const covered = document.querySelector('.still.shown') !== null;
+      if (!video || covered || video.seeking || video.readyState < 2 || video.videoWidth === 0) return null;
+      const { videoWidth: width, videoHeight: height } = video;
+      const canvas = document.createElement('canvas');
+      [canvas.width, canvas.height] = [width, height];
+      const ctx = canvas.getContext('2d', { willReadFrequently: true });
+      if (!ctx) return null;
+      ctx.drawImage(video, 0, 0);
+      const row = Math.max(8, Math.floor(height / 24));
+      const line = ctx.getImageData(0, height - Math.floor(row / 2) - 1, width, 1).data;
+      const cell = (i: number) => (line[Math.round(((i + 0.5) * width) / 48) * 4] ?? 0) > 127;
+      if (!cell(0) || cell(1) || cell(46) || !cell(47)) return null;
+      let ms = 0;
+      for (let i = 2; i < 46; i += 1) ms = ms * 2 + (cell(i) ? 1 : 0);
+      return ms;
+    });
+  }
+
+  /** Waits until the picture is of `at`, no more than `withinMs` off. */
+  async sees(at: string | number, withinMs = 1500): Promise<number> {
+    const wanted = typeof at === 'number' ? at : Date.parse(at);
+    return this.until(`the picture of ${new Date(wanted).toISOString()}`, (ms) => Math.abs(ms - wanted) <= withinMs);
+  }
+
+  /** Waits until the picture is of `at` or later. */
+  async reaches(at: string): Promise<number> {
+    return this.until(`a picture after ${at}`, (ms) => ms >= Date.parse(at), 30_000);
+  }
+
+  private async until(what: string, holds: (ms: number) => boolean, patienceMs = 12_000): Promise<number> {
+    const deadline = Date.now() + patienceMs;
+    let last: number | null = null;
+    while (Date.now() < deadline) {
+      const ms = await this.picture();
+      if (ms !== null && holds(ms)) return ms;
+      last = ms ?? last;
+      await new Promise((later) => setTimeout(later, 40));
+    }
+    const seen = last === null ? 'none' : new Date(last).toISOString();
+    throw new Error(`waited for ${what}; the last picture was ${seen}, the page says ${await this.clock()}`);
+  }
+
+  /** Where a time of the shown day is on the time bar. */
+  async placeOnBar(at: string): Promise<{ x: number; y: number }> {
+    const bar = await this.page.getByRole('slider', { name: /bar|barre/i }).boundingBox();
+    if (!bar) throw new Error('there is no time bar');
+    const dayMs = 24 * 3600 * 1000;
+    const share = (Date.parse(at) - Date.parse(`${at.slice(0, 10)}T00:00:00Z`)) / dayMs;
+    return { x: bar.x + share * bar.width, y: bar.y + bar.height * 0.6 };
+  }
+}

@@ -1,0 +1,24 @@
+/** One recorder for all browser tests; what it holds is described in `footage.ts`. */
+import type { TestProject } from 'vitest/node';
+import { record } from './footage';
+import { Recorder } from './recorder';
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const recorder = new Recorder();
+  try {
+    await record(recorder);
+    await recorder.start();
+    await recorder.push('live');
+  } catch (error) {
+    await recorder.stop();
+    throw error;
+  }
+  project.provide('url', recorder.url);
+  return () => recorder.stop();
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    url: string;
+  }
+}
