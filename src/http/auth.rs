@@ -1,7 +1,8 @@
 //! Who is asking. A layer over every route, so a route that forgets about it answers 401.
 //!
-//! Looked at in this order, and the first that is there decides: `Authorization: Bearer rv_…`, `token=` in the query
-//! (signed playback addresses; reading only), the session cookie. Credentials that were sent and are wrong are never
+//! Looked at in this order, and the first that is there decides: `Authorization: Bearer rv_…` (or `Basic` with the token as
+//! password, for senders and players that know only that), `token=` in the query (signed playback addresses; reading
+//! only), the session cookie. Credentials that were sent and are wrong are never
 //! passed over for others.
 //!
 //! A browser sends the cookie without asking its user, also when another site makes it. So with a cookie, whatever
@@ -13,6 +14,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::problem::{Code, HttpResult, Problem};
 use super::state::{AppState, Services};
@@ -43,6 +46,7 @@ pub async fn authenticate(State(state): State<AppState>, request: Request, next:
 fn is_open(parts: &Parts) -> bool {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     match parts.extensions.get::<MatchedPath>() {
+        Some(route) if web::ROUTES.contains(&route.as_str()) => reads,
         Some(route) => {
             let method = if reads { &Method::GET } else { &parts.method };
             OPEN.iter().any(|(open, path)| open == method && *path == route.as_str())
@@ -55,15 +59,12 @@ async fn identify(services: &Services, parts: &Parts) -> HttpResult<Principal> {
     let headers = &parts.headers;
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(bearer)
-            .ok_or_else(|| Problem::new(Code::Unauthorized, "The Authorization header is not `Bearer` and a token."))?;
-        return Ok(services.access.by_bearer(token).await?);
+        let unreadable = || Problem::new(Code::Unauthorized, "The Authorization header is not `Bearer` and a token.");
+        let token = value.to_str().ok().and_then(bearer).ok_or_else(unreadable)?;
+        return Ok(services.access.by_bearer(&token).await?);
     }
     if let Some(token) = signed_token(&parts.uri).filter(|_| reads) {
-        return Ok(services.access.by_signed(&token)?);
+        return Ok(services.access.by_signed(token)?);
     }
     let Some(cookie) = session_cookie(headers) else {
         let detail = "Send a session cookie, `Authorization: Bearer` with a token, or a signed address.";
@@ -79,16 +80,24 @@ async fn identify(services: &Services, parts: &Parts) -> HttpResult<Principal> {
     Ok(principal)
 }
 
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+fn bearer(value: &str) -> Option<String> {
+    let (scheme, credentials) = value.split_once(' ')?;
+    let credentials = credentials.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(credentials.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    // A browser could be made to send this by another site only if it had been asked for it before, and we never ask.
+    let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    Some(decoded.split_once(':')?.1.to_owned())
 }
 
-/// The value of `token=`. Of several the first: what a proxy or cache before us would have looked at.
-fn signed_token(uri: &Uri) -> Option<String> {
-    let value = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))?;
-    // Base64url and dots never need escaping; an escaped one is somebody's zeal, and is not worth a decoder.
-    Some(value.replace("%2E", ".").replace("%2e", "."))
+/// The value of `token=`, the first of several. Signed tokens are made of letters that need no escaping, so the raw query
+/// will do.
+fn signed_token(uri: &Uri) -> Option<&str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token=")).filter(|token| !token.is_empty())
 }
 
 /// The session cookie's value.
@@ -125,6 +134,20 @@ pub fn require_own_origin(services: &Services, uri: &Uri, headers: &HeaderMap) -
     Err(Problem::new(Code::CrossSite, detail))
 }
 
+/// The signed token the request came with, for repeating it in what the answer names.
+#[derive(Clone, Debug)]
+pub struct SignedToken(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedToken {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        // Beside other credentials the token was not what let the request in.
+        let used = !parts.headers.contains_key(header::AUTHORIZATION);
+        Ok(SignedToken(signed_token(&parts.uri).filter(|_| used).map(str::to_owned)))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Problem;
 
@@ -140,11 +163,14 @@ mod tests {
 
     #[test]
     fn credentials_are_found_where_clients_put_them() {
-        assert_eq!(bearer("Bearer rv_x"), Some("rv_x"));
-        assert_eq!(bearer("bearer  rv_x"), Some("rv_x"));
-        assert_eq!(bearer("Basic eDp5"), None);
+        assert_eq!(bearer("Bearer rv_x").as_deref(), Some("rv_x"));
+        assert_eq!(bearer("bearer  rv_x ").as_deref(), Some("rv_x"));
+        assert_eq!(bearer("Basic dXNlcjpydl94").as_deref(), Some("rv_x"));
+        for bad in ["", "Bearer", "Digest x", "Basic !!", "Basic dXNlcg=="] {
+            assert_eq!(bearer(bad), None, "{bad:?}");
+        }
         let uri: Uri = "/x?start=1&token=v1.a.b&token=v1.c.d".parse().unwrap();
-        assert_eq!(signed_token(&uri).as_deref(), Some("v1.a.b"));
+        assert_eq!(signed_token(&uri), Some("v1.a.b"));
         assert_eq!(signed_token(&"/x?atoken=1".parse().unwrap()), None);
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, "a=b".parse().unwrap());

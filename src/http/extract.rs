@@ -1,8 +1,11 @@
 //! axum's extractors, with our answers when they fail.
 
 use axum::extract::{FromRequest, FromRequestParts};
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
 
-use super::problem::Problem;
+use super::problem::{HttpResult, Problem};
+use crate::media::Timestamp;
 
 /// A JSON body of at most [`super::JSON_BYTES_MAX`]. Unknown members are refused when the type says so, and it should.
 #[derive(Debug, Clone, Copy, FromRequest)]
@@ -11,7 +14,8 @@ pub struct Json<T>(pub T);
 
 impl<T: serde::Serialize> axum::response::IntoResponse for Json<T> {
     fn into_response(self) -> axum::response::Response {
-        axum::Json(self.0).into_response()
+        // What is true now need not be in a moment, and some of it is secret: no cache keeps it.
+        ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], axum::Json(self.0)).into_response()
     }
 }
 
@@ -24,3 +28,11 @@ pub struct Query<T>(pub T);
 #[derive(Debug, Clone, Copy, FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Problem))]
 pub struct Path<T>(pub T);
+
+/// A time in a query, if it is there.
+///
+/// # Errors
+/// [`super::Code::InvalidQuery`].
+pub fn time(text: Option<&str>, now: Timestamp) -> HttpResult<Option<Timestamp>> {
+    Ok(text.filter(|t| !t.is_empty()).map(|t| Timestamp::parse(t, now)).transpose()?)
+}

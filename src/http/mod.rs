@@ -9,15 +9,19 @@
 
 mod auth;
 mod extract;
+mod layers;
+mod observe;
 mod openapi;
+mod peer;
 mod problem;
 mod routes;
 mod state;
 mod web;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use tower_http::catch_panic::CatchPanicLayer;
 
 pub use extract::{Json, Path, Query};
 pub use problem::{Code, HttpResult, Problem};
@@ -28,17 +32,23 @@ const JSON_BYTES_MAX: usize = 64 * 1024;
 
 /// All routes with their layers.
 pub fn router(state: AppState) -> Router {
-    let (routes, _document) = routes::all().split_for_parts();
+    let (routes, document) = routes::all().split_for_parts();
+    let document = routes::Document::new(&openapi::complete(document));
+    // The last one is the outermost.
     routes
-        .fallback(unknown_route)
+        .merge(web::routes())
+        .fallback(web::serve)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(Extension(document))
         .layer(from_fn_with_state(state.clone(), auth::authenticate))
+        .layer(from_fn_with_state(state.clone(), layers::limit_time))
+        .layer(from_fn(layers::share_footage))
+        .layer(layers::compression())
+        .layer(from_fn(layers::harden))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
-}
-
-async fn unknown_route() -> Problem {
-    Problem::new(Code::UnknownRoute, "See /v1/openapi.json for what there is.")
 }
 
 async fn method_not_allowed() -> Problem {

@@ -1,9 +1,14 @@
 //! The OpenAPI 3.1 document: its frame, and what holds for every route alike.
 
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::auth::SESSION_COOKIE;
+use super::auth::{self, SESSION_COOKIE};
+use super::problem::ProblemSchema;
 
 /// Title, licence, and the three ways to say who one is.
 pub fn base() -> OpenApi {
@@ -24,4 +29,70 @@ pub fn base() -> OpenApi {
         .build();
     let any = ["bearer", "session", "signed"].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
     OpenApiBuilder::new().info(info).components(Some(components)).security(Some(any)).build()
+}
+
+/// Says on every route what holds for all: how it refuses, and which need no credentials.
+pub fn complete(mut document: OpenApi) -> OpenApi {
+    let components = document.components.get_or_insert_default();
+    let mut schemas = vec![(ProblemSchema::name().into_owned(), ProblemSchema::schema())];
+    ProblemSchema::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    for (status, description) in REFUSALS {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemSchema::name()))).build();
+        let response = ResponseBuilder::new().description(description).content("application/problem+json", content).build();
+        components.responses.insert(name_of(status), RefOr::T(response));
+    }
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            let open = auth::OPEN.iter().any(|(open, route)| open.as_str() == method && route == path);
+            finish(operation, open);
+        }
+    }
+    document
+}
+
+/// Refusals that any route may give. `default` stands for the rest.
+const REFUSALS: [(&str, &str); 4] = [
+    ("401", "No credentials, or none that are valid."),
+    ("403", "The credentials do not reach this far."),
+    ("404", "There is no such thing."),
+    ("default", "What is wrong, and what to do about it; `code` says it for programs."),
+];
+
+fn name_of(status: &str) -> String {
+    match status {
+        "401" => "Unauthorized".into(),
+        "403" => "Forbidden".into(),
+        "404" => "NotFound".into(),
+        _ => "Refused".into(),
+    }
+}
+
+fn finish(operation: &mut Operation, open: bool) {
+    if open {
+        operation.security = Some(Vec::new());
+    }
+    let named = operation.parameters.iter().flatten().any(|p| p.parameter_in == utoipa::openapi::path::ParameterIn::Path);
+    for (status, _) in REFUSALS {
+        let applies = match status {
+            "401" | "403" => !open,
+            "404" => named,
+            _ => true,
+        };
+        if applies {
+            let response = RefOr::Ref(Ref::from_response_name(name_of(status)));
+            operation.responses.responses.entry(status.to_owned()).or_insert(response);
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [
+        ("GET", item.get.as_mut()),
+        ("POST", item.post.as_mut()),
+        ("PUT", item.put.as_mut()),
+        ("PATCH", item.patch.as_mut()),
+        ("DELETE", item.delete.as_mut()),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
 }

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, Uri};
+
+use super::problem::{HttpResult, Problem};
 use crate::clock::SharedClock;
-use crate::db::Db;
-use crate::entitlement::Access;
+use crate::db::{Db, StreamRow};
+use crate::entitlement::{Access, Principal, Scope};
+use crate::media::StreamId;
 
 /// What the operator may choose, already checked.
 #[derive(Clone, Debug)]
@@ -39,6 +44,37 @@ pub struct Services {
     pub clock: SharedClock,
     pub access: Access,
     pub settings: HttpSettings,
+}
+
+impl Services {
+    /// The stream's row, if there is such a stream and `who` may see it. Removed streams are there as long as their footage
+    /// is.
+    ///
+    /// # Errors
+    /// Not covered by the credentials (said first, so that names cannot be guessed), or unknown.
+    pub async fn visible_stream(&self, who: &Principal, stream: &StreamId) -> HttpResult<StreamRow> {
+        self.stream_for(who, Scope::View, stream).await
+    }
+
+    /// As [`Services::visible_stream`], for another scope.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stream_for(&self, who: &Principal, scope: Scope, stream: &StreamId) -> HttpResult<StreamRow> {
+        who.require_on(scope, stream)?;
+        let row = self.db.stream(stream).await?.filter(|row| row.account == *who.account());
+        row.ok_or_else(|| Problem::unknown_stream(stream))
+    }
+
+    /// What absolute addresses begin with: what the operator says, or how this request reached us.
+    pub fn base_url(&self, uri: &Uri, headers: &HeaderMap) -> String {
+        if let Some(url) = &self.settings.public_url {
+            return url.clone();
+        }
+        let host = headers.get(HOST).and_then(|h| h.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
+        // The service itself speaks plain HTTP; who puts TLS before it says so in `server.public_url`.
+        format!("http://{}", host.unwrap_or("localhost"))
+    }
 }
 
 /// Shared by all requests; cloning is one counter.

@@ -1,8 +1,13 @@
 //! One file per noun. Each has a `routes()` and a line here; there is no other way to a route, so what is served
 //! and what the OpenAPI document says are the same.
 
+mod document;
 mod health;
+mod session;
+mod tokens;
+mod urls;
 
+pub use document::Document;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::openapi;
@@ -10,5 +15,10 @@ use super::state::AppState;
 
 /// Every route with its description.
 pub fn all() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(openapi::base()).merge(health::routes())
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(document::routes())
+        .merge(health::routes())
+        .merge(session::routes())
+        .merge(tokens::routes())
+        .merge(urls::routes())
 }

@@ -1,0 +1,85 @@
+//! Signing in to the web app, and out.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::entitlement::{EntitlementError, Principal};
+use crate::http::auth::{SESSION_COOKIE, require_own_origin, session_cookie};
+use crate::http::extract::Json;
+use crate::http::peer::Peer;
+use crate::http::problem::{Code, HttpResult, Problem};
+use crate::http::state::AppState;
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(sign_in, show, sign_out))
+}
+
+/// Name and password.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    #[schema(example = "admin")]
+    user: String,
+    password: String,
+}
+
+/// Who is signed in.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Session {
+    user: String,
+    account: String,
+    /// `en` or `fr`; null: whatever the browser prefers.
+    language: Option<String>,
+}
+
+/// Sign in
+///
+/// Sets the cookie `retroview_session`. Requests with it that change something need the header `X-Retroview: 1`.
+#[utoipa::path(post, path = "/v1/session", tag = "session", request_body = Credentials,
+    responses((status = 200, body = Session, description = "Signed in; the cookie is set")))]
+async fn sign_in(
+    State(state): State<AppState>,
+    Peer(peer): Peer,
+    uri: Uri,
+    headers: HeaderMap,
+    Json(credentials): Json<Credentials>,
+) -> HttpResult<Response> {
+    // Another site could sign its own user in here, to watch what they do. A form cannot send JSON; this is the second lock.
+    require_own_origin(&state, &uri, &headers)?;
+    let address = peer.map_or_else(String::new, |peer| peer.ip().to_string());
+    let session = state.access.sign_in(&credentials.user, credentials.password, &address).await.map_err(|error| match error {
+        EntitlementError::BadCredentials => Problem::new(Code::BadCredentials, "Check both and try again."),
+        other => other.into(),
+    })?;
+    tracing::info!(user = session.user, address, "signed in");
+    let cookie = cookie(&session.cookie, session.lifetime.as_secs(), state.settings.secure_cookies);
+    let view = Session { user: session.user, account: session.account.into(), language: session.language };
+    Ok(([(header::SET_COOKIE, cookie)], Json(view)).into_response())
+}
+
+/// Who is signed in
+#[utoipa::path(get, path = "/v1/session", tag = "session", responses((status = 200, body = Session, description = "Who the cookie belongs to")))]
+async fn show(State(state): State<AppState>, who: Principal) -> HttpResult<Json<Session>> {
+    let user = who.user().ok_or_else(|| Problem::new(Code::Unauthorized, "These credentials are a program's, not a session."))?;
+    let language = state.access.user(user).await?.and_then(|row| row.language);
+    Ok(Json(Session { user: user.to_owned(), account: who.account().to_string(), language }))
+}
+
+/// Sign out
+#[utoipa::path(delete, path = "/v1/session", tag = "session", responses((status = 204, description = "The session has ended")))]
+async fn sign_out(State(state): State<AppState>, _who: Principal, headers: HeaderMap) -> HttpResult<Response> {
+    if let Some(secret) = session_cookie(&headers) {
+        state.access.sign_out(secret).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie("", 0, state.settings.secure_cookies))]).into_response())
+}
+
+fn cookie(value: &str, max_age_s: u64, secure: bool) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    let text = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::try_from(text).expect("cookies of ours are made of header characters")
+}
