@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn file(text: &'static str) -> EmbeddedFile {
-        let metadata = rust_embed::Metadata::__rust_embed_new([7; 32], None, None, "text/plain");
+        let metadata = rust_embed::Metadata::__rust_embed_new([7; 32], None, None);
         EmbeddedFile { data: text.as_bytes().into(), metadata }
     }
 
