@@ -35,11 +35,15 @@ pub mod metric {
     pub const HTTP_REQUEST_SECONDS: &str = "retroview_http_request_seconds";
     /// Answers given. Labels: route, status.
     pub const HTTP_REQUESTS: &str = "retroview_http_requests_total";
+    /// Bytes of footage that the kernel sent from the page cache without a copy through us.
+    pub const HTTP_SENDFILE_BYTES: &str = "retroview_http_sendfile_bytes_total";
+    /// Connections open now.
+    pub const HTTP_CONNECTIONS: &str = "retroview_http_connections";
     /// Build facts as labels; always 1.
     pub const BUILD_INFO: &str = "retroview_build_info";
 
     /// Every name with its help text: what [`super::install_metrics`] describes.
-    pub const ALL: [(&str, &str); 11] = [
+    pub const ALL: [(&str, &str); 13] = [
         (STREAM_STATE, "1 for the state a stream is in, 0 for the others."),
         (STREAM_BYTES, "Stored bytes of a stream."),
         (STREAM_SEGMENTS, "Stored segments of a stream."),
@@ -50,6 +54,8 @@ pub mod metric {
         (INDEX_LOOKUP_SECONDS, "Time of one index look-up."),
         (HTTP_REQUEST_SECONDS, "Time to the first byte of an answer."),
         (HTTP_REQUESTS, "Answers given."),
+        (HTTP_SENDFILE_BYTES, "Bytes of footage that the kernel sent from the page cache."),
+        (HTTP_CONNECTIONS, "HTTP connections open now."),
         (BUILD_INFO, "Build facts as labels; always 1."),
     ];
 }

@@ -15,6 +15,8 @@ mod openapi;
 mod peer;
 mod problem;
 mod routes;
+mod sendfile;
+mod server;
 mod state;
 mod web;
 
@@ -25,6 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use extract::{Json, Path, Query};
 pub use problem::{Code, HttpResult, Problem};
+pub use server::{ServeLimits, serve};
 pub use state::{AppState, HttpSettings, Services};
 
 /// Largest JSON body. The largest honest one, a token for hundreds of streams, has some 40 KiB.
