@@ -57,7 +57,7 @@ web_dependencies() {
   ensure_node
   if [ ! -f web/node_modules/.package-lock.json ] || [ web/package-lock.json -nt web/node_modules/.package-lock.json ]; then
     say "installing the web app's dependencies (npm ci)"
-    (cd web && npm ci --silent --no-audit --no-fund)
+    (cd web && npm ci --loglevel=error --no-audit --no-fund)
     touch web/node_modules/.package-lock.json
   fi
 }

@@ -128,7 +128,7 @@ mod tests {
         for c in line.chars() {
             match c {
                 '\'' => quoted = !quoted,
-                '|' | '>' | '&' if !quoted => break,
+                '|' | '>' | '&' | ')' if !quoted => break,
                 ' ' if !quoted => words.push(String::new()),
                 c => words.last_mut().expect("never empty").push(c),
             }
