@@ -54,7 +54,7 @@ export class Recorder {
     const { start, duration, codec = 'h264', size = '640x360', audio = 'aac', label = stream } = options;
     await this.run(
       ...['camera', '--start', start, '--duration', String(duration), '--codec', codec, '--size', size],
-      ...['--audio', audio, '--label', label, '--format', codec === 'av1' ? 'mp4' : 'mpegts', file],
+      ...['--audio', audio, '--label', label, '--format', codec === 'av1' ? 'mp4' : 'mpegts', '--output', file],
     );
     await this.run('import', stream, file, '--start', start);
   }
@@ -97,7 +97,7 @@ export class Recorder {
 
   async #token(): Promise<string> {
     const made: unknown = JSON.parse(
-      await this.run('tokens', 'create', 'browser-tests', '--scope', 'ingest', '--json'),
+      await this.run('tokens', 'create', 'browser-tests', '--scopes', 'ingest', '--json'),
     );
     const token = (made as { token?: unknown }).token;
     if (typeof token !== 'string') throw new Error('no token was made');
