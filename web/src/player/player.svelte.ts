@@ -168,7 +168,14 @@ export class Player {
     this.paused = false;
     if (this.phase.kind === 'showing') this.#tryToPlay();
     else if (this.phase.kind === 'nothing' && this.phase.nextStart !== null) void this.seek(this.phase.nextStart);
-    else if (this.phase.kind === 'failed' && this.position !== null) void this.#open(this.position);
+    else this.retry();
+  }
+
+  /** After a failure: the same moment again. */
+  retry(): void {
+    if (this.phase.kind !== 'failed') return;
+    if (this.position === null) void this.goLive();
+    else void this.#open(this.position);
   }
 
   pause(): void {

@@ -70,6 +70,8 @@ class App {
   #enter(session: Session): void {
     settings.suggestLanguage(session.language);
     this.offline = false;
+    // What was noted since the last navigation counts: after an ended session the same moment comes back.
+    this.route = parseRoute(location.hash);
     this.access = { kind: 'signed_in', session };
   }
 }
