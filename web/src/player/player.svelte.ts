@@ -20,8 +20,8 @@ export type Phase =
   /** On the way to `target`; `null` is the live edge. */
   | { kind: 'seeking'; target: WallUs | null }
   | { kind: 'showing' }
-  /** Nothing is recorded at `at`. */
-  | { kind: 'nothing'; at: WallUs; previousEnd: WallUs | null; nextStart: WallUs | null }
+  /** Nothing is recorded at `at`; `live`: that is now, and footage may come. */
+  | { kind: 'nothing'; at: WallUs; live: boolean; previousEnd: WallUs | null; nextStart: WallUs | null }
   | { kind: 'future'; at: WallUs }
   /** Played to the end of all footage. */
   | { kind: 'ended' }
@@ -138,7 +138,7 @@ export class Player {
     if (feed) return this.#begin(feed, null);
     const previousEnd = piece.kind === 'nothing' ? piece.previousEnd : null;
     this.#abandon();
-    this.phase = { kind: 'nothing', at: recorderNow(), previousEnd, nextStart: null };
+    this.phase = { kind: 'nothing', at: recorderNow(), live: true, previousEnd, nextStart: null };
   }
 
   /** Steps in wall time, so that a step over a gap says so instead of landing somewhere else. */
@@ -224,7 +224,7 @@ export class Player {
     }
     this.#abandon();
     const { previousEnd, nextStart } = piece.kind === 'nothing' ? piece : { previousEnd: null, nextStart: null };
-    this.phase = { kind: 'nothing', at, previousEnd, nextStart };
+    this.phase = { kind: 'nothing', at, live: false, previousEnd, nextStart };
   }
 
   async #begin(feed: Feed, target: WallUs | null): Promise<void> {
