@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("db", &["media"]),
     ("index", &["media", "clock", "db", "store", "telemetry"]),
     ("entitlement", &["media", "clock", "db"]),
-    ("playback", &["media", "clock", "store", "index", "entitlement", "ffmpeg"]),
+    ("playback", &["media", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
     ("http", &["media", "clock", "db", "store", "index", "entitlement", "playback", "ingest", "telemetry"]),
     ("app", &["media", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"]),

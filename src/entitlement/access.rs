@@ -185,11 +185,11 @@ impl Access {
         }
         let row = s.db.token_by_hash(&hash).await?;
         let row = row.filter(|row| row.expires_at.is_none_or(|t| now < t)).ok_or(EntitlementError::BadCredentials)?;
-        if row.last_used_at.is_none_or(|t| now.micros_since(t) >= TOUCH_INTERVAL_US) {
-            if let Err(error) = s.db.touch_token(&row.id, now).await {
-                // A disk that is full must not lock out those who could make room.
-                tracing::warn!(token = row.id, error = &error as &dyn std::error::Error, "note the last use of a token");
-            }
+        if row.last_used_at.is_none_or(|t| now.micros_since(t) >= TOUCH_INTERVAL_US)
+            && let Err(error) = s.db.touch_token(&row.id, now).await
+        {
+            // A disk that is full must not lock out those who could make room.
+            tracing::warn!(token = row.id, error = &error as &dyn std::error::Error, "note the last use of a token");
         }
         let principal = Principal {
             account: row.account,

@@ -163,7 +163,7 @@ impl Principal {
     pub fn permit(&self, stream: &StreamId, asked: TimeRange) -> Result<PermittedRange, EntitlementError> {
         self.require_on(Scope::View, stream)?;
         let range = self.window.unwrap_or(TimeRange::ALL).intersection(asked).ok_or(EntitlementError::TimeNotCovered)?;
-        Ok(PermittedRange { stream: stream.clone(), range })
+        Ok(PermittedRange { account: self.account.clone(), stream: stream.clone(), range })
     }
 }
 
@@ -171,28 +171,21 @@ impl Principal {
 /// one of these, and only [`Principal::permit`] makes them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PermittedRange {
+    account: AccountId,
     stream: StreamId,
     range: TimeRange,
 }
 
 impl PermittedRange {
+    /// Whose footage it must be.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
     pub fn stream(&self) -> &StreamId {
         &self.stream
     }
     pub fn range(&self) -> TimeRange {
         self.range
-    }
-    /// A part of it. `None` when `range` lies outside.
-    pub fn narrowed(&self, range: TimeRange) -> Option<PermittedRange> {
-        Some(PermittedRange { stream: self.stream.clone(), range: self.range.intersection(range)? })
-    }
-}
-
-#[cfg(test)]
-impl PermittedRange {
-    /// For tests of rooms that are handed one.
-    pub(crate) fn for_tests(stream: &str, range: TimeRange) -> Self {
-        PermittedRange { stream: stream.parse().unwrap(), range }
     }
 }
 

@@ -8,7 +8,9 @@
 //! operator may know goes to the log. Tokens are never logged.
 
 mod auth;
+mod entity;
 mod extract;
+mod gzip;
 mod layers;
 mod observe;
 mod openapi;

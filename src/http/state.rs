@@ -11,6 +11,7 @@ use crate::clock::SharedClock;
 use crate::db::{Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
 use crate::media::StreamId;
+use crate::playback::Playback;
 
 /// What the operator may choose, already checked.
 #[derive(Clone, Debug)]
@@ -43,6 +44,7 @@ pub struct Services {
     pub db: Db,
     pub clock: SharedClock,
     pub access: Access,
+    pub playback: Playback,
     pub settings: HttpSettings,
 }
 

@@ -39,6 +39,27 @@ impl Slice {
         slice
     }
 
+    /// Takes in segments before the first until that one starts with a keyframe; not past the start of the block.
+    pub fn go_back_to_keyframe(&mut self) {
+        let entries = self.block.table.entries();
+        let from = (0..=self.from).rev().find(|at| entries[*at].independent).unwrap_or(self.from);
+        if let Some(wider) = Slice::at(self.block.clone(), from, self.to) {
+            *self = wider;
+        }
+    }
+
+    /// The segments at these positions; `None` when the block does not have them.
+    pub fn at(block: Arc<BlockInfo>, from: usize, to: usize) -> Option<Slice> {
+        let entries = block.table.entries();
+        if from >= to || to > entries.len() {
+            return None;
+        }
+        let before = &entries[..from];
+        let start = block.start.saturating_add_micros(before.iter().map(|e| i64::from(e.wall_us)).sum());
+        let offset = block.first_offset + before.iter().map(|e| u64::from(e.stored_bytes())).sum::<u64>();
+        Some(Slice { block, from, to, start, offset })
+    }
+
     pub fn entries(&self) -> &[SegmentEntry] {
         &self.block.table.entries()[self.from..self.to]
     }

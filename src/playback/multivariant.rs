@@ -8,11 +8,11 @@ use crate::media::{RunInfo, SegmentEntry};
 /// Distinct codecs named at most; a source that changes more often than that is broken.
 const CODECS_MAX: usize = 8;
 
-/// The multivariant playlist of `footage`. `query` goes behind both URIs (`?start=…`, or nothing).
+/// The multivariant playlist of `footage`. `prefix` stands before both URIs, `query` behind them (`?start=…`, or nothing).
 ///
 /// When codecs change inside the range the variant names all of them, as RFC 8216bis §4.4.6.2 demands: a player that cannot
 /// decode one learns it before it stands still in the middle. Of variations of one codec only the most demanding is named.
-pub fn multivariant_playlist(footage: &Footage, query: &str) -> String {
+pub fn multivariant_playlist(footage: &Footage, prefix: &str, query: &str) -> String {
     let runs: Vec<&RunInfo> = footage.runs().collect();
     let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-STREAM-INF:");
     let peak = peak_bit_rate(footage.entries(), SegmentEntry::media_bytes);
@@ -28,12 +28,12 @@ pub fn multivariant_playlist(footage: &Footage, query: &str) -> String {
     if let Some(thousandths) = highest_frame_rate(&runs) {
         write(&mut out, format_args!(",FRAME-RATE={}.{:03}", thousandths / 1000, thousandths % 1000));
     }
-    write(&mut out, format_args!("\nmedia.m3u8{query}\n"));
+    write(&mut out, format_args!("\n{prefix}media.m3u8{query}\n"));
     if let Some((width, height)) = resolution {
         let peak = peak_bit_rate(footage.entries().filter(|e| e.independent), |e| e.keyframe_bytes);
         write(&mut out, format_args!("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={peak}"));
         push_codecs(&mut out, runs.iter().filter_map(|r| video_codec(r)));
-        write(&mut out, format_args!(",RESOLUTION={width}x{height},URI=\"iframes.m3u8{query}\"\n"));
+        write(&mut out, format_args!(",RESOLUTION={width}x{height},URI=\"{prefix}iframes.m3u8{query}\"\n"));
     }
     out
 }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn one_variant_with_what_the_range_needs() {
         assert_eq!(
-            multivariant_playlist(&draw("AAAA"), "?start=1&end=2"),
+            multivariant_playlist(&draw("AAAA"), "", "?start=1&end=2"),
             "#EXTM3U\n#EXT-X-VERSION:7\n\
              #EXT-X-STREAM-INF:BANDWIDTH=1000000,AVERAGE-BANDWIDTH=1000000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=25.000\n\
              media.m3u8?start=1&end=2\n\
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_codec_change_names_both_and_a_change_of_level_the_higher() {
         let footage = with_codecs(&[("avc1.64001f", 1280, 720), ("hvc1.1.6.L93.B0", 1920, 1080), ("avc1.640028", 640, 360)]);
-        let text = multivariant_playlist(&footage, "");
+        let text = multivariant_playlist(&footage, "", "");
         assert!(text.contains("CODECS=\"avc1.640028,mp4a.40.2,hvc1.1.6.L93.B0\",RESOLUTION=1920x1080"), "{text}");
     }
 
@@ -139,7 +139,7 @@ mod tests {
     fn sound_alone_has_no_pictures() {
         let mut footage = draw("AA");
         Arc::make_mut(&mut footage.stretches[0].run).video = None;
-        let text = multivariant_playlist(&footage, "");
+        let text = multivariant_playlist(&footage, "", "");
         assert!(text.contains("CODECS=\"mp4a.40.2\"\nmedia.m3u8\n") && !text.contains("I-FRAME"), "{text}");
     }
 
@@ -147,6 +147,6 @@ mod tests {
     fn a_last_segment_of_three_frames_does_not_raise_the_peak() {
         let short = SegmentEntry { wall_us: 120_000, media_us: 120_000, ..four_seconds() };
         let footage = draw_with("AAA", 150, |i| if i == 2 { short } else { four_seconds() });
-        assert!(multivariant_playlist(&footage, "").contains("BANDWIDTH=1477832,AVERAGE-BANDWIDTH=1477832"));
+        assert!(multivariant_playlist(&footage, "", "").contains("BANDWIDTH=1477832,AVERAGE-BANDWIDTH=1477832"));
     }
 }

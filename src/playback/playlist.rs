@@ -79,6 +79,7 @@ impl MediaPlaylist<'_> {
             index += stretch.len();
             before = Some(stretch);
         }
+        gaps.for_each(|gap| self.write_gap(&mut out, gap, gap_us));
         if self.kind == Kind::Vod {
             out.push_str("#EXT-X-ENDLIST\n");
         }

@@ -7,6 +7,7 @@ use super::{Code, Problem};
 use crate::db::DbError;
 use crate::entitlement::EntitlementError;
 use crate::media::{EmptyRange, IdError, TimestampError};
+use crate::playback::PlaybackError;
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -43,6 +44,42 @@ impl From<EntitlementError> for Problem {
             }
             EntitlementError::Db(error) => error.into(),
             EntitlementError::Hash(_) | EntitlementError::Random(_) => Problem::internal(error),
+        }
+    }
+}
+
+impl From<PlaybackError> for Problem {
+    fn from(error: PlaybackError) -> Self {
+        let code = match error {
+            PlaybackError::NoFootage { .. } => Code::NoFootage,
+            PlaybackError::UnknownRun(_) => Code::UnknownRun,
+            PlaybackError::UnknownBlock(_) => Code::UnknownBlock,
+            PlaybackError::UnknownSegment(_) => Code::UnknownSegment,
+            PlaybackError::NoPicture | PlaybackError::Undecodable(_) => Code::NoPicture,
+            PlaybackError::RangeTooLong { .. } => Code::RangeTooLong,
+            PlaybackError::MissingRange | PlaybackError::TooFarAhead => Code::InvalidQuery,
+            PlaybackError::EmptyRange(error) => return error.into(),
+            PlaybackError::NotPermitted(error) => return error.into(),
+            PlaybackError::Db(error) => return error.into(),
+            PlaybackError::Busy => {
+                return Problem::new(Code::Unavailable, sentence(&error.to_string()))
+                    .header(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            PlaybackError::Decoder(_) => {
+                return Problem::new(Code::Unavailable, "The picture could not be made; try again.").caused_by(error);
+            }
+            PlaybackError::Store(_) | PlaybackError::Damaged { .. } => {
+                return Problem::new(Code::Damaged, "This footage cannot be read back.").caused_by(error);
+            }
+        };
+        let text = error.to_string();
+        let problem = Problem::new(code, format!("{}{}.", text[..1].to_uppercase(), &text[1..]));
+        match error {
+            PlaybackError::NoFootage { previous_end, next_start } => problem
+                .with("previous_end_us", previous_end.map(|t| t.as_micros()))
+                .with("next_start_us", next_start.map(|t| t.as_micros())),
+            PlaybackError::Undecodable(_) => problem.caused_by(error),
+            _ => problem,
         }
     }
 }

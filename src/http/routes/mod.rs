@@ -1,8 +1,14 @@
 //! One file per noun. Each has a `routes()` and a line here; there is no other way to a route, so what is served
 //! and what the OpenAPI document says are the same.
 
+mod aliases;
+mod clips;
+mod coverage;
 mod document;
+mod frames;
 mod health;
+mod media;
+mod playlists;
 mod session;
 mod tokens;
 mod urls;
@@ -21,4 +27,10 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(session::routes())
         .merge(tokens::routes())
         .merge(urls::routes())
+        .merge(playlists::routes())
+        .merge(media::routes())
+        .merge(clips::routes())
+        .merge(frames::routes())
+        .merge(coverage::routes())
+        .merge(aliases::routes())
 }

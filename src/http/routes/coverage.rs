@@ -1,0 +1,129 @@
+//! What is recorded when.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::entitlement::Principal;
+use crate::http::extract::{Path, Query, time};
+use crate::http::problem::{Code, Problem, ProblemSchema};
+use crate::http::{AppState, HttpResult, gzip};
+use crate::index::{CoverageAnswer, GapSpan, RunSpan};
+use crate::media::{GapCause, RunId, StreamId, TimeRange, Timestamp};
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(coverage))
+}
+
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CoverageQuery {
+    /// RFC 3339, Unix seconds, or negative seconds relative to now. Missing: from the first footage.
+    start: Option<String>,
+    /// Missing: now.
+    end: Option<String>,
+    /// Seconds (decimals allowed); what is finer is merged.
+    resolution: Option<f64>,
+    /// Signed token.
+    #[allow(dead_code, reason = "read by the layer that recognises callers; here for the API's description")]
+    token: Option<String>,
+}
+
+/// Runs and gaps, at most 2,000 entries together. Time before the first footage is neither.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct CoverageView {
+    #[schema(value_type = String)]
+    stream: StreamId,
+    start_us: i64,
+    end_us: i64,
+    /// Details finer than this are merged.
+    resolution_us: i64,
+    /// The server's clock.
+    now_us: i64,
+    runs: Vec<RunView>,
+    gaps: Vec<GapView>,
+    /// Ranges that nothing may prune.
+    holds: Vec<HoldView>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct RunView {
+    start_us: i64,
+    end_us: i64,
+    /// Null where several runs were merged.
+    #[schema(value_type = Option<String>)]
+    run: Option<RunId>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct GapView {
+    start_us: i64,
+    end_us: i64,
+    cause: GapCause,
+    /// One sentence for people; may be empty.
+    detail: String,
+    /// It lasts still.
+    ongoing: bool,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct HoldView {
+    start_us: i64,
+    end_us: i64,
+}
+
+/// Coverage
+#[utoipa::path(get, path = "/v1/streams/{stream}/coverage", tag = "playback",
+    params(("stream" = String, Path), CoverageQuery), responses(
+    (status = 200, body = CoverageView),
+    (status = 400, body = ProblemSchema, content_type = "application/problem+json"),
+))]
+async fn coverage(
+    State(app): State<AppState>,
+    who: Principal,
+    Path(stream): Path<StreamId>,
+    Query(query): Query<CoverageQuery>,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
+    app.visible_stream(&who, &stream).await?;
+    let now = app.clock.now();
+    let start = match time(query.start.as_deref(), now)? {
+        Some(start) => start,
+        None => app.db.totals(&stream).await?.first_start.unwrap_or(Timestamp::MIN),
+    };
+    let end = time(query.end.as_deref(), now)?.unwrap_or(now);
+    let resolution_us = match query.resolution {
+        None => None,
+        Some(s) if s >= 0.0 && s < 1e9 => Some((s * 1e6) as i64),
+        Some(_) => return Err(Problem::new(Code::InvalidQuery, "`resolution` is seconds, not negative.")),
+    };
+    let answer = app.playback.coverage(&who, &stream, TimeRange::new(start, end)?, resolution_us).await?;
+    let json = serde_json::to_vec(&view(stream, now, answer)).map_err(Problem::internal)?;
+    Ok(gzip::respond(&headers, "application/json", "no-store", json))
+}
+
+fn view(stream: StreamId, now: Timestamp, answer: CoverageAnswer) -> CoverageView {
+    let span = |r: TimeRange| (r.start().as_micros(), r.end().as_micros());
+    let (start_us, end_us) = span(answer.range);
+    let run = |r: RunSpan| {
+        let (start_us, end_us) = span(r.range);
+        RunView { start_us, end_us, run: r.run }
+    };
+    let gap = |g: GapSpan| {
+        let (start_us, end_us) = span(g.range);
+        GapView { start_us, end_us, cause: g.cause, detail: g.detail, ongoing: g.ongoing }
+    };
+    CoverageView {
+        stream,
+        start_us,
+        end_us,
+        resolution_us: answer.resolution_us,
+        now_us: now.as_micros(),
+        runs: answer.runs.into_iter().map(run).collect(),
+        gaps: answer.gaps.into_iter().map(gap).collect(),
+        holds: Vec::new(),
+    }
+}

@@ -1,0 +1,79 @@
+//! The picture at a time.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::entitlement::Principal;
+use crate::http::entity::{Entity, slice_of};
+use crate::http::extract::{Path, Query, time};
+use crate::http::problem::ProblemSchema;
+use crate::http::{AppState, HttpResult};
+use crate::media::{StreamId, Timestamp};
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(keyframe))
+}
+
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FrameQuery {
+    /// RFC 3339, Unix seconds with decimals, or negative seconds relative to now. Missing: the newest.
+    at: Option<String>,
+    /// Signed token.
+    #[allow(dead_code, reason = "read by the layer that recognises callers; here for the API's description")]
+    token: Option<String>,
+}
+
+/// Keyframe before a time
+///
+/// One picture as an MP4 file; nothing is decoded, so it costs next to nothing.
+#[utoipa::path(get, path = "/v1/streams/{stream}/frame.mp4", tag = "playback",
+    params(("stream" = String, Path), FrameQuery), responses(
+    (status = 200, content_type = "video/mp4", body = Vec<u8>,
+        headers(("Retroview-At-Us" = i64, description = "When it was taken"), ("Retroview-Start-Us" = i64, description = "The same"))),
+    (status = 206, content_type = "video/mp4", body = Vec<u8>),
+    (status = 304, description = "Unchanged"),
+    (status = 404, body = ProblemSchema, content_type = "application/problem+json", description = "`no_footage`, `no_picture`"),
+))]
+async fn keyframe(
+    State(app): State<AppState>,
+    who: Principal,
+    Path(stream): Path<StreamId>,
+    Query(query): Query<FrameQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
+    let at = moment(&app, &stream, &query).await?;
+    let frame = app.playback.frame_mp4(&who, &stream, at).await?;
+    Ok(send("video/mp4", &frame.etag, frame.bytes, frame.start, frame.start, &method, &headers))
+}
+
+/// The time asked for, or that of the newest picture.
+async fn moment(app: &AppState, stream: &StreamId, query: &FrameQuery) -> HttpResult<Timestamp> {
+    let now = app.clock.now();
+    match time(query.at.as_deref(), now)? {
+        Some(at) => Ok(at),
+        None => Ok(app.playback.newest_moment(stream).await?.unwrap_or(now)),
+    }
+}
+
+fn send(
+    content_type: &'static str,
+    etag: &str,
+    bytes: Bytes,
+    start: Timestamp,
+    at: Timestamp,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Response {
+    // The same query may mean another moment later, so it is asked again; the tag makes that cheap.
+    let mut entity = Entity::new(content_type, etag, bytes.len() as u64, crate::http::entity::REVALIDATE);
+    entity.headers.insert("retroview-start-us", start.as_micros().into());
+    entity.headers.insert("retroview-at-us", at.as_micros().into());
+    entity.respond(method, headers, slice_of(bytes))
+}
