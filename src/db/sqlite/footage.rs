@@ -8,7 +8,7 @@ use super::error::{damaged, id_bytes, json, parse, sql, unsigned};
 use super::{SqliteDb, commit, gaps, recount};
 use crate::media::{AccountId, BlockId, BlockInfo, BlockState, Gap, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
 
-const BLOCK_COLUMNS: &str = "blocks.id, run, start_us, state, first_offset, first_sequence, size_bytes, checksum, segments";
+const BLOCK_COLUMNS: &str = "blocks.id, run, start_us, state, first_offset, first_sequence, size_bytes, checksum, blocks.segments";
 
 #[async_trait]
 impl FootageRows for SqliteDb {
@@ -76,7 +76,7 @@ impl FootageRows for SqliteDb {
 
     async fn run(&self, id: RunId) -> DbResult<Option<RunInfo>> {
         let row = sqlx::query(
-            "SELECT streams.id, start_us, ordinal, bytes, video, audio, gaps_before, import_key
+            "SELECT streams.id, start_us, ordinal, inits.bytes, video, audio, gaps_before, import_key
              FROM runs JOIN streams ON key = stream_key JOIN inits ON sha256 = init WHERE runs.id = ?",
         )
         .bind(&id.to_bytes()[..])
