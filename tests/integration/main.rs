@@ -7,3 +7,6 @@ mod harness;
 mod servers;
 
 mod first_steps;
+mod push;
+mod sources;
+mod workers;

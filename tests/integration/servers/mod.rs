@@ -124,3 +124,18 @@ fn wait_for_address(address: &str) {
         std::thread::yield_now();
     }
 }
+
+/// Like [`send`], and tries again until somebody takes it.
+pub fn send_until_taken(file: &Path, format: &str, url: &str) -> Server {
+    let loop_forever = "while :; do ffmpeg -v error -re -stream_loop -1 -i \"$0\" -c copy -f \"$1\" \"$2\"; done";
+    Server::start(Command::new("sh").args(["-c", loop_forever]).arg(file).args([format, url]).stdout(Stdio::null()))
+}
+
+/// ffmpeg pushes `file` in real time, over and over, as an endless MPEG-TS body.
+pub fn push(file: &Path, url: &str, token: &str) -> Server {
+    let auth = format!("Authorization: Bearer {token}\r\nContent-Type: video/mp2t\r\n");
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-re", "-stream_loop", "-1", "-i"]).arg(file);
+    command.args(["-c", "copy", "-f", "mpegts", "-method", "POST", "-headers", &auth, url]);
+    Server::start(command.stdout(Stdio::null()))
+}

@@ -1,0 +1,117 @@
+//! Bodies pushed over HTTP: both containers, every codec, and senders that misbehave.
+
+use retroview::ffmpeg::camera::{CameraAudio, CameraFormat, CameraVideo};
+use serde_json::json;
+
+use crate::harness::{Camera, Service, camera, eventually, ffmpeg_plays, ffprobe_json};
+use crate::servers;
+
+/// Pushes a recording, plays it back, and gives what a player says of the tracks.
+async fn round_trip(service: &Service, id: &str, camera: &Camera, content_type: &str) -> Vec<String> {
+    let client = service.client().await;
+    client.add_stream(id, "push:").await;
+    client.push(id, content_type, camera.bytes()).await.expect(200);
+    let stream = client.stream(id).await;
+    let at = |key: &str| stream[key].as_i64().unwrap() as f64 / 1e6;
+    let url = service.url(&format!("/v1/streams/{id}/media.m3u8?start={}&end={}", at("first_start_us"), at("last_end_us") + 0.001));
+    let auth = format!("Authorization: Bearer {}\r\n", client.token());
+    let played = ffmpeg_plays(&url, &["-headers", &auth]);
+    assert_eq!(played.complaints, "", "{id}");
+    assert!((played.seconds - 10.0).abs() < 0.5, "{id}: {played:?}");
+    let probed = ffprobe_json(&url, &["-headers", &auth]);
+    let mut codecs: Vec<String> =
+        probed["streams"].as_array().unwrap().iter().map(|s| s["codec_name"].as_str().unwrap_or("").to_owned()).collect();
+    codecs.sort();
+    codecs
+}
+
+#[tokio::test]
+async fn every_codec_survives_the_way_in_and_out() {
+    use CameraAudio::{Aac, Alaw, Mp3, Mulaw, Opus, Pcm};
+    use CameraFormat::{FragmentedMp4, MpegTs};
+    use CameraVideo::{Av1, H264, H265};
+    let service = Service::start().await;
+    let (ts, mp4) = ("video/mp2t", "video/mp4");
+    for (id, camera, content_type, codecs) in [
+        ("h264-aac", camera(), ts, &["aac", "h264"][..]),
+        ("h264-b-frames", camera().b_frames(2), ts, &["aac", "h264"]),
+        ("h265-mp3", camera().video(H265).audio(Mp3).b_frames(2), ts, &["hevc", "mp3"]),
+        ("h264-opus", camera().audio(Opus), ts, &["h264", "opus"]),
+        ("av1-opus", camera().video(Av1).audio(Opus).format(FragmentedMp4), mp4, &["av1", "opus"]),
+        ("h264-fmp4", camera().b_frames(2).format(FragmentedMp4), mp4, &["aac", "h264"]),
+        ("h265-fmp4", camera().video(H265).format(FragmentedMp4), mp4, &["aac", "hevc"]),
+        ("video-only", camera().audio(None), ts, &["h264"]),
+        ("audio-only", camera().video(None).audio(Aac).format(MpegTs), ts, &["aac"]),
+    ] {
+        assert_eq!(round_trip(&service, id, &camera, content_type).await, codecs, "{id}");
+    }
+    // G.711 and linear PCM are recoded: browsers do not play them. MPEG-TS does not carry them; files do.
+    for (id, audio) in [("alaw", Alaw), ("mulaw", Mulaw), ("pcm", Pcm)] {
+        let file = camera().audio(audio).format(CameraFormat::Matroska).file();
+        let client = service.client().await;
+        client.add_stream(id, "push:").await;
+        service.run(&["import", id, file.to_str().unwrap(), "--start", "2026-05-03T14:00:00Z"]);
+        client.wait_for_segments(id, 8).await;
+        let stream = client.stream(id).await;
+        assert_eq!(stream["codecs"].as_str().unwrap().split(',').next_back(), Some("mp4a.40.2"), "{stream}");
+    }
+}
+
+#[tokio::test]
+async fn ffmpeg_pushes_an_endless_body_and_what_it_sent_is_kept_when_it_goes() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    client.add_stream("studio", "push:").await;
+    let url = service.url("/v1/streams/studio/ingest");
+    let sender = servers::push(&camera().file(), &url, client.token());
+    client.wait_for_segments("studio", 3).await;
+    assert_eq!(client.stream("studio").await["state"], json!("recording"));
+
+    let second = client.push("studio", "video/mp2t", camera().bytes()).await.expect(409);
+    assert_eq!(second.json()["code"], json!("publisher_present"));
+
+    drop(sender);
+    let gap = eventually("the gap is there", async || {
+        let coverage = client.coverage("studio").await;
+        coverage["gaps"].as_array().unwrap().last().cloned()
+    })
+    .await;
+    assert!(["no_publisher", "source_ended"].contains(&gap["cause"].as_str().unwrap()), "{gap}");
+
+    let _again = servers::push(&camera().file(), &url, client.token());
+    eventually("a second run begins", async || (client.coverage("studio").await["runs"].as_array().unwrap().len() == 2).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_media_is_refused_in_words() {
+    let service = Service::builder().announce("noise").start().await;
+    let client = service.client().await;
+    client.add_stream("noise", "push:").await;
+    let answer = client.push("noise", "video/mp2t", b"this is not a transport stream ".repeat(10_000)).await;
+    assert!(answer.status.is_client_error(), "{}", answer.text());
+    assert!(!answer.json()["detail"].as_str().unwrap_or("").is_empty());
+    client.push("noise", "text/plain", b"hello".to_vec()).await.expect(415);
+    client.push("nobody", "video/mp2t", camera().bytes()).await.expect(404);
+    client.push("noise", "video/mp2t", camera().bytes()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_change_of_codec_or_size_starts_a_new_run_and_both_sides_play() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    client.add_stream("studio", "push:").await;
+    let mut body = camera().seconds(5).bytes();
+    body.extend(camera().seconds(5).size(640, 360).bytes());
+    client.push("studio", "video/mp2t", body).await.expect(200);
+    let coverage = client.coverage("studio").await;
+    let runs = coverage["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 2, "{coverage}");
+    let auth = format!("Authorization: Bearer {}\r\n", client.token());
+    for (run, frames) in runs.iter().zip([125, 125]) {
+        let at = |key: &str| run[key].as_i64().unwrap() as f64 / 1e6;
+        let url = service.url(&format!("/v1/streams/studio/media.m3u8?start={}&end={}", at("start_us") + 0.01, at("end_us") - 0.01));
+        let played = ffmpeg_plays(&url, &["-headers", &auth]);
+        assert!(played.video_frames.abs_diff(frames) <= 1, "{played:?}");
+    }
+}
