@@ -6,7 +6,11 @@
 mod harness;
 mod servers;
 
+mod bad_input;
 mod first_steps;
+mod kill;
+mod playback;
 mod push;
+mod random;
 mod sources;
 mod workers;
