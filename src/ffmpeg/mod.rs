@@ -29,7 +29,7 @@ mod reader;
 mod track;
 mod transcode;
 
-pub use decode::{DecoderPool, FrameError, Jpeg, decode_frame, serve_decoder};
+pub use decode::{DecoderPool, FrameError, Jpeg, decode_frame, decoder_main};
 pub use error::Error;
 pub use init::{InitSegment, init_segment, picture_size};
 pub use input::{Input, OpenOptions, Packet, Read};

@@ -83,12 +83,21 @@ fn i64_at(b: &[u8], at: usize) -> i64 {
     i64::from_le_bytes(b[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// The child's loop: answers requests until its input ends.
+/// The whole of a decoder child: bounds its memory, then answers requests on stdin until that ends.
+///
+/// # Errors
+/// As for [`serve_decoder`].
+pub fn decoder_main() -> io::Result<()> {
+    crate::ffmpeg::init();
+    limit_memory();
+    serve_decoder(io::stdin().lock(), io::stdout().lock())
+}
+
+/// The child's loop.
 ///
 /// # Errors
 /// When the pipes break or a request is out of bounds: the parent is gone or not ours.
-pub fn serve_decoder(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
-    limit_memory();
+fn serve_decoder(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     let mut header = [0; REQUEST_BYTES];
     while read_whole(&mut input, &mut header)? {
         let request = Request::from_bytes(&header);
@@ -145,6 +154,29 @@ fn limit_memory() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use bytes::Bytes;
+
+    use crate::ffmpeg::decode::tests::{h264_options, recorded};
+
+    #[test]
+    fn the_loop_answers_each_request() {
+        let (init, segments) = recorded(&h264_options(0), "mpegts");
+        let request = |init: &Bytes, media: &Bytes| {
+            let header = Request { init_len: init.len(), media_len: media.len(), offset_us: 0, width: 96 };
+            [&header.to_bytes()[..], init, media].concat()
+        };
+        let (bad, good) = (request(&init, &Bytes::from_static(b"nonsense")), request(&init, &segments[0].1));
+        let mut output = Vec::new();
+        serve_decoder(io::Cursor::new([bad, good].concat()), &mut output).unwrap();
+        let (header, rest) = output.split_first_chunk().unwrap();
+        let refused = Response::from_bytes(header);
+        assert!(!refused.is_picture);
+        let (header, rest) = rest[refused.len..].split_first_chunk().unwrap();
+        let answered = Response::from_bytes(header);
+        assert_eq!((answered.is_picture, answered.width, answered.height), (true, 96, 54));
+        assert_eq!(rest.len(), answered.len);
+    }
 
     #[test]
     fn messages_read_back() {

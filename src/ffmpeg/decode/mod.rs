@@ -1,6 +1,6 @@
 //! One picture out of recorded footage.
 //!
-//! [`decode_frame`] decodes in this process; it runs in the child that [`serve_decoder`] is the loop of.
+//! [`decode_frame`] decodes in this process; it runs in the child that [`decoder_main`] is.
 //! The serving process only ever talks to children, through [`DecoderPool`]: the bytes were made by others,
 //! and a crash in libavcodec must cost one picture, not the service.
 
@@ -19,7 +19,7 @@ use super::interrupt::Interrupt;
 use super::reader::ReaderIo;
 use super::{Error, VideoCodec};
 
-pub use child::serve_decoder;
+pub use child::decoder_main;
 pub use pool::{DecoderPool, FrameError};
 
 /// Packets of one request: what a segment can hold at most, times a few.
@@ -227,3 +227,6 @@ fn drain(context: &CodecContext, first: i64, shown: i64, best: &mut Option<Owned
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
