@@ -14,7 +14,10 @@ use super::state::{AppState, HttpSettings, Services};
 use crate::clock::ManualClock;
 use crate::db::{self, NewStream};
 use crate::entitlement::{self, Access, AccessSettings, NewToken, Scope};
+use crate::index::Index;
 use crate::media::{AccountId, StreamId, Timestamp};
+use crate::playback::Playback;
+use crate::store::{BlockCache, MediaRoot};
 
 /// 2026-05-03T14:00:00Z.
 pub const NOW: Timestamp = Timestamp(1_777_816_800_000_000);
@@ -60,7 +63,11 @@ impl TestApp {
         let clock = ManualClock::at(NOW);
         entitlement::set_password(&db, NOW, "admin", PASSWORD).await.unwrap();
         let access = Access::open(db.clone(), clock.clone(), AccessSettings::default()).await.unwrap();
-        let state = Arc::new(Services { db, clock: clock.clone(), access, settings });
+        let root = MediaRoot::open_or_create(&dir.path().join("media"), None).unwrap();
+        let index = Index::new(db.clone(), root.clone());
+        let files = Arc::new(BlockCache::new(root));
+        let playback = Playback::new(index, files, clock.clone());
+        let state = Arc::new(Services { db, clock: clock.clone(), access, playback, settings });
         let router = super::router(state.clone());
         let app = TestApp { state, clock, router, _dir: dir };
         app.add_stream("cam1", "rtsp://192.0.2.7/1").await;

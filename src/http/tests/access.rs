@@ -192,6 +192,9 @@ async fn a_signed_address_reads_and_never_changes_anything() {
     let again = format!("/v1/streams/cam1/urls?token={token}");
     let body = Body::from(asked.to_string());
     assert_eq!(app.send(request(Method::POST, &again, &[("content-type", "application/json")], body)).await.status, 401);
+    let list = app.ask(Method::GET, &format!("/playlist.m3u?token={token}"), &[]).await;
+    let list = String::from_utf8(list.body.to_vec()).unwrap();
+    assert_eq!(list.matches("token=").count(), list.matches(token).count(), "{list}");
     app.clock.advance(Duration::from_secs(601));
     assert_eq!(app.ask(Method::GET, &format!("/nothing?token={token}"), &[]).await.status, 401);
 }

@@ -97,6 +97,14 @@ fn no_operation_id_is_used_twice() {
     }
 }
 
+/// axum has no way to write a path whose last part ends in a suffix: it serves `{run}.mp4` as `{file}`.
+fn as_served(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((before, last)) if last.starts_with('{') && !last.ends_with('}') => format!("{before}/{{file}}"),
+        _ => path.to_owned(),
+    }
+}
+
 /// axum does not list its routes, but it shows them when asked how it looks.
 fn served(router: &axum::Router<impl Clone>) -> BTreeSet<String> {
     let shown = format!("{router:?}");
@@ -111,7 +119,7 @@ fn served(router: &axum::Router<impl Clone>) -> BTreeSet<String> {
 async fn there_is_no_route_that_the_document_does_not_name() {
     let app = TestApp::new().await;
     let document = document();
-    let named: BTreeSet<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    let named: BTreeSet<String> = document["paths"].as_object().unwrap().keys().map(|path| as_served(path)).collect();
     let web: BTreeSet<String> = web::ROUTES.iter().map(|r| (*r).to_owned()).collect();
     let served = served(&app.router);
     let expected: BTreeSet<String> = named.union(&web).cloned().collect();
