@@ -57,6 +57,9 @@ enum Command {
     /// A synthetic camera: moving picture, burned-in clock, tone.
     #[command(hide = true)]
     Camera(camera::CameraArgs),
+    /// Reads sources for the service, which starts it.
+    #[command(hide = true)]
+    Worker,
     /// Look at the configuration.
     Config(config::ConfigArgs),
 }
@@ -82,6 +85,7 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),
         Command::Camera(args) => camera::run(args, &context),
+        Command::Worker => crate::ingest::worker::main(),
         Command::Config(args) => config::run(args, &context),
     };
     result.unwrap_or_else(|error| Failure::from_error(error).tell())

@@ -1,9 +1,8 @@
 //! The only room that names libav*, and the only `unsafe`.
 //!
 //! What it does: opens sources and reads their packets ([`Input`]), recodes audio that browsers cannot play
-//! ([`AudioTranscoder`], used inside `Input`), makes init segments ([`init_segment`]), takes pictures out of footage
-//! in child processes ([`DecoderPool`]), keeps workers from reaching forbidden networks ([`guard`]), and plays a
-//! synthetic camera ([`camera`]).
+//! ([`AudioTranscoder`], used inside `Input`), makes init segments ([`init_segment`]), keeps workers from reaching
+//! forbidden networks ([`guard`]), and plays a synthetic camera ([`camera`]).
 //!
 //! What it leaves to others: what packets mean in time and where to cut (`segment`), which sources may be
 //! opened and when to try again (`ingest`).
@@ -18,7 +17,6 @@
 
 pub mod camera;
 mod codec_string;
-mod decode;
 mod error;
 mod ffi_util;
 pub mod guard;
@@ -29,7 +27,6 @@ mod reader;
 mod track;
 mod transcode;
 
-pub use decode::{DecoderPool, FrameError, Jpeg, decode_frame, decoder_main};
 pub use error::Error;
 pub use init::{InitSegment, init_segment, picture_size};
 pub use input::{Input, OpenOptions, Packet, Read};
@@ -42,4 +39,15 @@ pub use transcode::AudioTranscoder;
 pub fn init() {
     // SAFETY: sets a process-wide integer.
     unsafe { ffmpeg_next::ffi::av_log_set_level(ffmpeg_next::ffi::AV_LOG_QUIET) };
+}
+
+/// Crash signals end the process at once, also when they are sent from outside. For processes made to be killed.
+///
+/// Rust's runtime catches SIGSEGV and SIGBUS to tell a stack overflow from other faults. It then returns, so
+/// that a real fault happens again and kills; a signal that was sent does not happen again, and is lost.
+pub fn die_of_crash_signals() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: the default action needs no handler; only a message about stack overflows is given up.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }

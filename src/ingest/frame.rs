@@ -55,7 +55,7 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> 
 
 /// # Errors
 /// The other side is gone.
-pub fn write<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
+pub fn write<T: Serialize>(to: &mut (impl Write + ?Sized), message: &T) -> io::Result<()> {
     to.write_all(&encode(message)?)?;
     to.flush()
 }

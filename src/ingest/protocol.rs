@@ -72,6 +72,8 @@ pub struct WorkerConfig {
     pub forbidden_networks: Vec<String>,
     /// Folders that file sources may read.
     pub file_roots: Vec<String>,
+    /// Locked (shared) by the worker for as long as it lives, so that a new supervisor can wait for orphans.
+    pub lock_file: Option<String>,
 }
 
 /// One stream to record.
@@ -81,7 +83,7 @@ pub struct StreamJob {
     pub account: AccountId,
     /// `ingest::SourceSpec` as text, without credentials.
     pub source: String,
-    /// `user:password`. Never logged.
+    /// What `ingest::SourceSpec` split off. Never logged.
     pub credentials: Option<String>,
     /// Nothing may be recorded before this: the end of what is already there.
     pub not_before: Timestamp,
@@ -156,6 +158,17 @@ pub enum FromWorker {
     /// Answer to `Stop`, or the end of a source that has one (a file read once).
     Stopped {
         stream: StreamId,
+        /// Why it ended by itself; empty when it was told to.
+        #[serde(default)]
+        detail: String,
+    },
+    /// A publisher is gone; how much of what it sent was recorded.
+    PublishEnded {
+        stream: StreamId,
+        segments: u64,
+        bytes: u64,
+        cause: GapCause,
+        detail: String,
     },
     /// A log line of the worker, already free of credentials.
     Log {

@@ -42,6 +42,11 @@ impl SourcePolicy {
         Ok(SourcePolicy { file_roots: file_roots.iter().map(|r| r.as_ref().to_path_buf()).collect(), forbidden })
     }
 
+    /// Networks that may not be reached.
+    pub fn forbidden(&self) -> &[IpNet] {
+        &self.forbidden
+    }
+
     /// Whether the source may be opened as far as its text tells. Touches the disk for files only.
     ///
     /// # Errors
