@@ -22,6 +22,10 @@ mod gap_list;
 pub mod protocol;
 mod socket;
 pub mod source;
+pub mod supervisor;
 pub mod worker;
 
 pub use source::{SourceError, SourceKind, SourcePolicy, SourceSpec};
+pub use supervisor::{
+    IngestSettings, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerProgram,
+};

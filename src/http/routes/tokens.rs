@@ -14,7 +14,7 @@ use crate::http::state::AppState;
 use crate::media::StreamId;
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_tokens, make_token)).routes(routes!(revoke_token))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
 }
 
 /// A token without its secret.
@@ -53,7 +53,6 @@ struct FreshToken {
 /// What a token shall open.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewToken)]
 struct NewTokenBody {
     /// For people, to know it by.
     name: String,
@@ -70,7 +69,7 @@ struct NewTokenBody {
 
 /// List tokens
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses((status = 200, body = TokenList, description = "Without their secrets")))]
-async fn list_tokens(State(state): State<AppState>, who: Principal) -> HttpResult<Json<TokenList>> {
+async fn list(State(state): State<AppState>, who: Principal) -> HttpResult<Json<TokenList>> {
     who.require_everywhere(Scope::Admin)?;
     let rows = state.access.tokens().await?;
     Ok(Json(TokenList { tokens: rows.into_iter().filter(|t| t.account == *who.account()).map(view).collect() }))
@@ -79,7 +78,7 @@ async fn list_tokens(State(state): State<AppState>, who: Principal) -> HttpResul
 /// Make a token
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewTokenBody,
     responses((status = 201, body = FreshToken, description = "With its secret, this once")))]
-async fn make_token(
+async fn create(
     State(state): State<AppState>,
     who: Principal,
     Json(asked): Json<NewTokenBody>,
@@ -108,7 +107,7 @@ async fn make_token(
 /// Revoke a token
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path, description = "As listed")),
     responses((status = 204, description = "It opens nothing any more")))]
-async fn revoke_token(State(state): State<AppState>, who: Principal, Path(id): Path<String>) -> HttpResult<StatusCode> {
+async fn revoke(State(state): State<AppState>, who: Principal, Path(id): Path<String>) -> HttpResult<StatusCode> {
     who.require_everywhere(Scope::Admin)?;
     if !state.access.revoke_token(&id).await? {
         return Err(Problem::new(Code::UnknownToken, format!("There is no token `{id}`.")));

@@ -1,5 +1,0 @@
-//! Claims about the whole HTTP side, one file per subject.
-
-mod access;
-mod document;
-mod refusals;
