@@ -221,7 +221,7 @@ impl Access {
     /// A token for what `principal` may see of `stream` in `asked`, good until `expires_at`.
     ///
     /// # Errors
-    /// As [`Principal::permit`]; [`EntitlementError::AlreadyExpired`].
+    /// As [`Principal::permit`]; [`EntitlementError::AlreadyExpired`], [`EntitlementError::SignedCannotSign`].
     pub fn sign(
         &self,
         principal: &Principal,
@@ -231,6 +231,9 @@ impl Access {
     ) -> Result<(String, SignedRange), EntitlementError> {
         if expires_at <= self.0.clock.now() {
             return Err(EntitlementError::AlreadyExpired);
+        }
+        if principal.proof == Proof::Signed {
+            return Err(EntitlementError::SignedCannotSign);
         }
         let range = principal.permit(stream, asked)?.range();
         let granted = SignedRange { account: principal.account.clone(), stream: stream.clone(), range, expires_at };

@@ -55,6 +55,9 @@ pub enum EntitlementError {
     StreamNotCovered,
     #[error("the credentials do not cover this time")]
     TimeNotCovered,
+    /// Its own end would mean nothing if it could make another that ends later.
+    #[error("a signed address cannot make another; use a session or a bearer token")]
+    SignedCannotSign,
     #[error("`{0}` is not a scope: view, ingest and admin are")]
     UnknownScope(String),
     #[error("a password needs at least {MIN_PASSWORD_CHARS} characters")]

@@ -1,8 +1,9 @@
 //! The only room that names libav*, and the only `unsafe`.
 //!
 //! What it does: opens sources and reads their packets ([`Input`]), recodes audio that browsers cannot play
-//! ([`AudioTranscoder`], used inside `Input`), makes init segments ([`init_segment`]), keeps workers from reaching
-//! forbidden networks ([`guard`]), and plays a synthetic camera ([`camera`]).
+//! ([`AudioTranscoder`], used inside `Input`), makes init segments ([`init_segment`]), takes pictures out of footage
+//! in child processes ([`DecoderPool`]), keeps workers from reaching forbidden networks ([`guard`]), and plays a
+//! synthetic camera ([`camera`]).
 //!
 //! What it leaves to others: what packets mean in time and where to cut (`segment`), which sources may be
 //! opened and when to try again (`ingest`).
@@ -17,6 +18,7 @@
 
 pub mod camera;
 mod codec_string;
+mod decode;
 mod error;
 mod ffi_util;
 pub mod guard;
@@ -27,6 +29,7 @@ mod reader;
 mod track;
 mod transcode;
 
+pub use decode::{DecoderPool, FrameError, Jpeg, decode_frame, decoder_main};
 pub use error::Error;
 pub use init::{InitSegment, init_segment, picture_size};
 pub use input::{Input, OpenOptions, Packet, Read};

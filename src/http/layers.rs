@@ -98,6 +98,7 @@ impl Predicate for Compressible {
                     | "application/vnd.apple.mpegurl"
                     | "application/manifest+json"
                     | "audio/mpegurl"
+                    | "audio/x-mpegurl"
                     | "image/svg+xml"
             );
         // A part of a file must stay that part.

@@ -20,12 +20,17 @@ mod routes;
 mod sendfile;
 mod server;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod web;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
 
 pub use extract::{Json, Path, Query};
 pub use problem::{Code, HttpResult, Problem};
@@ -38,7 +43,11 @@ const JSON_BYTES_MAX: usize = 64 * 1024;
 /// All routes with their layers.
 pub fn router(state: AppState) -> Router {
     let (routes, document) = routes::all().split_for_parts();
-    let document = routes::Document::new(&openapi::complete(document));
+    layered(routes, &document, state)
+}
+
+fn layered(routes: Router<AppState>, document: &OpenApi, state: AppState) -> Router {
+    let document = routes::Document::new(&openapi::complete(document.clone()));
     // The last one is the outermost.
     routes
         .merge(web::routes())

@@ -72,6 +72,13 @@ fn finish(operation: &mut Operation, open: bool) {
     if open {
         operation.security = Some(Vec::new());
     }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = describe(status).to_owned();
+        }
+    }
     let named = operation.parameters.iter().flatten().any(|p| p.parameter_in == utoipa::openapi::path::ParameterIn::Path);
     for (status, _) in REFUSALS {
         let applies = match status {
@@ -83,6 +90,18 @@ fn finish(operation: &mut Operation, open: bool) {
             let response = RefOr::Ref(Ref::from_response_name(name_of(status)));
             operation.responses.responses.entry(status.to_owned()).or_insert(response);
         }
+    }
+}
+
+/// For answers that need no words of their own.
+fn describe(status: &str) -> &'static str {
+    match status {
+        "200" => "What was asked for",
+        "206" => "The byte ranges that were asked for",
+        "304" => "Unchanged since",
+        "412" => "It has changed since; see `code`",
+        "416" => "The byte range lies outside; see `code`",
+        _ => "Refused; see `code`",
     }
 }
 

@@ -12,8 +12,8 @@ use crate::media::VIDEO_TIMESCALE;
 
 /// The largest audio packet any codec we take makes, with room to spare.
 const PACKET_MAX_BYTES: usize = 64 << 10;
-/// Before a run begins so much is kept: senders interleave audio up to a second or two early.
-const EARLY_S: i64 = 3;
+/// Before a run begins at least so much is kept: fragmented MP4 may bring ten seconds of audio before the video.
+const EARLY_S: i64 = 15;
 /// One damaged ADTS header is no new decoder: so many in a row are.
 const CHANGE_PACKETS: u32 = 4;
 

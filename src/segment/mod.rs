@@ -9,8 +9,8 @@
 //! keyframe, or with audio where there is no video; its first segment decides, when it is written, whether
 //! there is audio at all: a declared track that never comes would stall players. A segment ends at the first
 //! keyframe at or after the target; without one it ends at the upper bound and its successor says that it is
-//! not independent. Audio belongs to the segment that covers its time; a finished segment waits for its audio
-//! for at most [`AUDIO_WAIT_TICKS`] of further video. A run ends when the decoder would need other parameters,
+//! not independent. Audio belongs to the segment that covers its time; a finished segment waits for its audio,
+//! but not for long ([`AUDIO_WAIT`], [`INTERLEAVE_MAX_TICKS`]). A run ends when the decoder would need other parameters,
 //! when time jumps, when a track comes or goes for good, and when the caller says so.
 //!
 //! **Invariants.** Segments of a run are contiguous in wall time, and no run starts before the end of the one
@@ -35,6 +35,8 @@ mod timeline;
 mod video;
 mod wall_clock;
 
+use std::time::Duration;
+
 use audio::{Audio, Taken};
 use run::{Buffers, Lead, Run};
 use timeline::{Placed, Stamp};
@@ -46,13 +48,20 @@ use crate::media::{GapCause, Timestamp, VIDEO_TIMESCALE};
 
 pub use wall_clock::Arrival;
 
-/// A finished segment waits this long, in video time, for its audio. Interleaving in real sources is under a
-/// second; half of it would split audio of TS senders, double delays every segment that much.
-const AUDIO_WAIT_TICKS: i64 = VIDEO_TIMESCALE as i64;
+/// A finished segment waits this long for its audio. Interleaving in live sources is under a second; half of it
+/// would push audio into the wrong segment, double delays the first segment of a source without any.
+const AUDIO_WAIT: Duration = Duration::from_secs(2);
+/// Audio may come this far after or before its video in one burst: fragmented MP4 holds the tracks one after
+/// another, and in files time of arrival says nothing.
+const INTERLEAVE_MAX_TICKS: i64 = 30 * VIDEO_TIMESCALE as i64;
+/// So many finished segments may wait for audio.
+const PENDING_MAX: usize = 32;
 /// Audio that has been away this long is not waited for, and then the run goes on without it.
 const AUDIO_GONE_TICKS: i64 = 10 * VIDEO_TIMESCALE as i64;
-/// So much audio without any video: the video is not coming, audio is recorded alone.
-const VIDEO_GONE_S: i64 = 5;
+/// So long without any video while audio comes: the video is not coming, audio is recorded alone.
+const VIDEO_WAIT: Duration = Duration::from_secs(5);
+/// Audio that comes to recorded video is there when it is this near.
+const AUDIO_NEAR_TICKS: i64 = 2 * VIDEO_TIMESCALE as i64;
 /// Video that comes to recorded audio continues its time when it is this near.
 const VIDEO_NEAR_TICKS: i64 = 5 * VIDEO_TIMESCALE as i64;
 /// A segment that began without a keyframe is ended early by the next one, unless it is shorter than this.
@@ -181,8 +190,8 @@ pub struct Segmenter {
     not_before: Timestamp,
     /// Video packets that could not start a run, in 90 kHz, since the first of them.
     waiting_since: Option<i64>,
-    /// Samples of audio since the last video packet.
-    audio_alone: i64,
+    /// When the last video came, or the first audio where none ever did.
+    video_seen: Option<Arrival>,
     last_arrival: Option<Arrival>,
     oddities: Oddities,
 }
@@ -198,7 +207,7 @@ impl Segmenter {
             next_clock: None,
             not_before: config.not_before,
             waiting_since: None,
-            audio_alone: 0,
+            video_seen: None,
             last_arrival: None,
             oddities: Oddities::default(),
         };
@@ -220,7 +229,7 @@ impl Segmenter {
         self.video = tracks.video.clone().map(Video::new);
         self.audio = tracks.audio.clone().map(Audio::new);
         self.waiting_since = None;
-        self.audio_alone = 0;
+        self.video_seen = None;
     }
 
     /// Takes the next packet, which came at `arrival`; what it completes goes to `sink`.
@@ -281,7 +290,7 @@ impl Segmenter {
             },
         };
         self.oddities.mended += u64::from(stamp.mended);
-        self.audio_alone = 0;
+        self.video_seen = Some(arrival);
         if packet.keyframe {
             self.at_keyframe(packet, &stamp, sink)?;
         }
@@ -293,9 +302,9 @@ impl Segmenter {
             // Audio is recorded alone until a keyframe comes, which ends that run.
             return Ok(());
         }
-        self.cut_if_due(packet.keyframe, &stamp, sink)?;
+        self.cut_if_due(packet.keyframe, &stamp, arrival);
         self.append_video(packet, &stamp, arrival);
-        self.emit_if_ready(false, sink)
+        self.emit_ready(arrival, sink)
     }
 
     fn video_jumped(&mut self, packet: &Packet<'_>, by_us: i64, arrival: Arrival, sink: Sink<'_>) -> Result<Option<Stamp>, Error> {
@@ -350,7 +359,7 @@ impl Segmenter {
             let is_due = run.segment_ticks(run.relative(stamp).1) >= self.cut_ticks();
             match run.has_audio() {
                 Some(true) if behind > AUDIO_GONE_TICKS && is_due => change = Some("the source's audio has stopped"),
-                Some(false) if !audio.is_empty() && behind < AUDIO_WAIT_TICKS && is_due && audio.init_params().is_some() => {
+                Some(false) if !audio.is_empty() && behind < AUDIO_NEAR_TICKS && is_due && audio.init_params().is_some() => {
                     change = Some("audio has come");
                 }
                 _ => {}
@@ -368,10 +377,9 @@ impl Segmenter {
         let (decode, end) = run.relative(stamp);
         // A keyframe shown before pictures that came earlier is no clean seam: keep all of them.
         let end = end.max(run.end());
-        run.emit(self.audio.as_mut(), sink)?;
         let audio_until = audio_until(run, self.audio.as_ref(), end);
-        run.cut(end, decode, audio_until);
-        run.emit(self.audio.as_mut(), sink)?;
+        run.cut(end, decode, audio_until, None);
+        run.emit_all(self.audio.as_mut(), sink)?;
         self.close_run(GapCause::CodecChange, detail, sink);
         self.next_clock = Some(WallClock::starting_at(self.not_before, self.is_exact()));
         Ok(())
@@ -409,11 +417,11 @@ impl Segmenter {
         us_to_ticks(self.config.target_us - self.config.target_us / 32)
     }
 
-    fn cut_if_due(&mut self, keyframe: bool, stamp: &Stamp, sink: Sink<'_>) -> Result<(), Error> {
+    fn cut_if_due(&mut self, keyframe: bool, stamp: &Stamp, arrival: Arrival) {
         let (cut_ticks, max_ticks) = (self.cut_ticks(), us_to_ticks(self.config.max_us));
-        let Some(run) = &mut self.run else { return Ok(()) };
+        let Some(run) = &mut self.run else { return };
         if run.segment_samples() == 0 {
-            return Ok(());
+            return;
         }
         let (decode, presentation) = run.relative(stamp);
         let length = run.segment_ticks(presentation);
@@ -421,13 +429,11 @@ impl Segmenter {
         let is_full =
             run.segment_ticks(decode) >= max_ticks || run.segment_bytes() >= self.config.max_bytes || run.segment_samples() >= SAMPLES_MAX;
         if !at_keyframe && !is_full {
-            return Ok(());
+            return;
         }
         let end = if keyframe { presentation } else { decode };
-        run.emit(self.audio.as_mut(), sink)?;
         let audio_until = audio_until(run, self.audio.as_ref(), end);
-        run.cut(end, decode, audio_until);
-        Ok(())
+        run.cut(end, decode, audio_until, Some(arrival));
     }
 
     fn append_video(&mut self, packet: &Packet<'_>, stamp: &Stamp, arrival: Arrival) {
@@ -451,7 +457,8 @@ impl Segmenter {
 
     fn feed_audio(&mut self, packet: &Packet<'_>, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
         let leads = self.run.as_ref().is_some_and(|run| !run.is_led_by_video());
-        let video_is_gone = self.video_is_gone();
+        self.video_seen.get_or_insert(arrival);
+        let video_is_gone = self.video_is_gone(arrival);
         let Some(audio) = &mut self.audio else { return Ok(()) };
         let video_at = self.video.as_ref().and_then(|v| v.timeline.position()).filter(|_| !leads && !video_is_gone);
         match audio.take(packet, video_at) {
@@ -477,14 +484,13 @@ impl Segmenter {
                 return Ok(());
             }
         }
-        self.audio_alone += 1;
         if leads {
             return self.lead_with_audio(arrival, sink);
         }
         if self.run.is_none() {
             return self.start_with_audio(arrival, sink);
         }
-        if self.video_is_gone() {
+        if self.video_is_gone(arrival) {
             self.end_run(GapCause::CodecChange, "the source's video has stopped", After::SameTime, sink)?;
             self.next_clock = Some(WallClock::starting_at(self.not_before, self.is_exact()));
             return self.start_with_audio(arrival, sink);
@@ -494,17 +500,26 @@ impl Segmenter {
         {
             audio.forget_early();
         }
-        self.emit_if_ready(false, sink)
+        self.emit_ready(arrival, sink)
     }
 
     /// Whether there is no video to wait for.
-    fn video_is_gone(&self) -> bool {
-        let Some(audio) = &self.audio else { return false };
-        self.video.is_none() || self.audio_alone > VIDEO_GONE_S * i64::from(audio.rate()) / 1024 + 1
+    fn video_is_gone(&self, arrival: Arrival) -> bool {
+        let (Some(video), Some(audio)) = (&self.video, &self.audio) else { return self.video.is_none() };
+        let ahead = match (video.timeline.position(), audio.position()) {
+            (Some(video), Some(position)) => audio.to_90k(position).saturating_sub(video),
+            _ => audio.to_90k(audio.waiting_span()),
+        };
+        ahead > INTERLEAVE_MAX_TICKS || (ahead > 0 && self.has_passed(self.video_seen, VIDEO_WAIT, arrival))
+    }
+
+    /// Whether so much time has passed, in live recording.
+    fn has_passed(&self, since: Option<Arrival>, wait: Duration, now: Arrival) -> bool {
+        !self.is_exact() && since.is_some_and(|since| now.monotonic.saturating_sub(since.monotonic) > wait)
     }
 
     fn start_with_audio(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
-        if !self.video_is_gone() {
+        if !self.video_is_gone(arrival) {
             if let Some(audio) = &mut self.audio {
                 audio.forget_early();
             }
@@ -541,46 +556,50 @@ impl Segmenter {
         if run.segment_ticks(reached) < target && !is_full {
             return Ok(());
         }
-        run.cut(reached, reached, end);
-        run.emit(Some(audio), sink)
+        run.cut(reached, reached, end, None);
+        run.emit_all(Some(audio), sink)
     }
 
     fn leading_audio_jumped(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
         // What was queued before has been judged out of date where it overlaps; the rest ends the run.
         self.end_run(GapCause::TimestampJump, "", After::Anything, sink)?;
-        self.audio_alone = i64::MAX / 2;
         self.start_with_audio(arrival, sink)
     }
 
     // ---- writing
 
-    /// Writes the pending cut when its audio is complete, or has had its time.
-    fn emit_if_ready(&mut self, now: bool, sink: Sink<'_>) -> Result<(), Error> {
-        let Some(run) = &mut self.run else { return Ok(()) };
-        let Some(end) = run.pending_cut_end() else { return Ok(()) };
-        let is_ready = match (&self.audio, run.has_audio()) {
-            (None, _) | (_, Some(false)) => true,
-            (Some(audio), _) => {
-                let until = run.pending_audio_until().unwrap_or(i64::MIN);
-                let position = audio.position().unwrap_or(i64::MIN);
-                let missing = audio.to_90k(until.saturating_sub(position).max(0));
-                let is_gone = run.has_started() && missing > AUDIO_GONE_TICKS;
-                missing == 0 || is_gone || run.end() - end > AUDIO_WAIT_TICKS
-            }
-        };
-        if now || is_ready { run.emit(self.audio.as_mut(), sink) } else { Ok(()) }
+    /// Writes finished segments whose audio is complete, or has had its time.
+    fn emit_ready(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
+        while self.is_oldest_ready(arrival) {
+            let Some(run) = &mut self.run else { return Ok(()) };
+            run.emit(self.audio.as_mut(), sink)?;
+        }
+        Ok(())
+    }
+
+    fn is_oldest_ready(&self, arrival: Arrival) -> bool {
+        let Some(run) = &self.run else { return false };
+        let Some(cut) = run.pending() else { return false };
+        let Some(audio) = self.audio.as_ref().filter(|_| run.has_audio() != Some(false)) else { return true };
+        let missing = cut.audio_until.saturating_sub(audio.position().unwrap_or(i64::MIN));
+        missing <= 0
+            || (run.has_started() && audio.to_90k(missing) > AUDIO_GONE_TICKS + INTERLEAVE_MAX_TICKS)
+            || run.end() - cut.end > INTERLEAVE_MAX_TICKS
+            || run.pending_count() > PENDING_MAX
+            || run.total_bytes() > self.config.max_bytes
+            || self.has_passed(cut.arrival, AUDIO_WAIT, arrival)
     }
 
     /// Writes everything that is left and closes the run.
     fn end_run(&mut self, cause: GapCause, detail: &'static str, after: After, sink: Sink<'_>) -> Result<(), Error> {
         let Some(run) = &mut self.run else { return Ok(()) };
-        run.emit(self.audio.as_mut(), sink)?;
+        run.emit_all(self.audio.as_mut(), sink)?;
         let has_video = run.segment_samples() > 0;
         let has_audio = !run.is_led_by_video() && self.audio.as_ref().is_some_and(|a| !a.is_empty());
         if has_video || has_audio {
             let end = run.end();
             let audio_until = if after == After::SameTime { audio_until(run, self.audio.as_ref(), end) } else { i64::MAX };
-            run.cut(end, end, audio_until);
+            run.cut(end, end, audio_until, None);
             run.emit(self.audio.as_mut(), sink)?;
         }
         self.close_run(cause, detail, sink);

@@ -1,5 +1,7 @@
 //! A run in flight: the samples that are not written yet, and where it will be cut.
 
+use std::collections::VecDeque;
+
 use super::audio::Audio;
 use super::fragment::{self, Sample};
 use super::timeline::{Stamp, ticks_to_us};
@@ -19,15 +21,17 @@ struct VideoSample {
 
 /// The end of a segment, decided but not yet written: its audio may still come.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
+pub(super) struct Cut {
     samples: usize,
     bytes: usize,
     /// Presentation time of its end from the run's start, 90 kHz.
-    end: i64,
+    pub end: i64,
     /// Decode time of the sample after it.
     next_decode: i64,
     /// Audio before this time of the source is part of it.
-    audio_until: i64,
+    pub audio_until: i64,
+    /// When it was made.
+    pub arrival: Option<Arrival>,
     start: crate::media::Timestamp,
     wall_us: u32,
     media_us: u32,
@@ -58,7 +62,8 @@ pub(super) struct Run {
     end: i64,
     samples: Vec<VideoSample>,
     bytes: Vec<u8>,
-    cut: Option<Cut>,
+    /// Oldest first.
+    cuts: VecDeque<Cut>,
     fragments: u32,
     moofs: [Vec<u8>; 2],
 }
@@ -78,7 +83,7 @@ impl Run {
             end: 0,
             samples: buffers.samples,
             bytes: buffers.bytes,
-            cut: None,
+            cuts: VecDeque::new(),
             fragments: 0,
             moofs: buffers.moofs,
         }
@@ -141,40 +146,48 @@ impl Run {
         at - self.segment_start
     }
     pub(super) fn segment_bytes(&self) -> usize {
-        self.bytes.len() - self.cut.map_or(0, |c| c.bytes)
+        self.bytes.len() - self.cuts.iter().map(|c| c.bytes).sum::<usize>()
     }
     pub(super) fn segment_samples(&self) -> usize {
-        self.samples.len() - self.cut.map_or(0, |c| c.samples)
+        self.samples.len() - self.cut_samples()
     }
     /// Whether the segment in flight begins with a keyframe.
     pub(super) fn segment_is_independent(&self) -> bool {
-        self.samples.get(self.cut.map_or(0, |c| c.samples)).is_none_or(|s| s.sync)
+        self.samples.get(self.cut_samples()).is_none_or(|s| s.sync)
     }
     pub(super) fn end(&self) -> i64 {
         self.end
     }
-    pub(super) fn pending_cut_end(&self) -> Option<i64> {
-        self.cut.map(|c| c.end)
+    /// What all segments that are not written yet hold.
+    pub(super) fn total_bytes(&self) -> usize {
+        self.bytes.len()
     }
-    pub(super) fn pending_audio_until(&self) -> Option<i64> {
-        self.cut.map(|c| c.audio_until)
+    fn cut_samples(&self) -> usize {
+        self.cuts.iter().map(|c| c.samples).sum()
+    }
+    /// The oldest segment that is not written yet.
+    pub(super) fn pending(&self) -> Option<&Cut> {
+        self.cuts.front()
+    }
+    pub(super) fn pending_count(&self) -> usize {
+        self.cuts.len()
     }
 
     /// Ends the segment in flight at presentation time `end`; the sample to come has decode time
-    /// `next_decode`. A cut still pending must have been written before.
-    pub(super) fn cut(&mut self, end: i64, next_decode: i64, audio_until: i64) {
-        debug_assert!(self.cut.is_none());
+    /// `next_decode`.
+    pub(super) fn cut(&mut self, end: i64, next_decode: i64, audio_until: i64, arrival: Option<Arrival>) {
         let end = end.max(self.segment_start + 1);
         // Differences of running positions: rounding never adds up.
         let us = |ticks| ticks_to_us(ticks, VIDEO_TIMESCALE);
         let media_us = u32::try_from((us(end) - us(self.segment_start)).max(1)).unwrap_or(u32::MAX / 2);
         let (start, wall_us) = self.clock.end_segment(media_us);
-        self.cut = Some(Cut {
-            samples: self.samples.len(),
-            bytes: self.bytes.len(),
+        self.cuts.push_back(Cut {
+            samples: self.segment_samples(),
+            bytes: self.segment_bytes(),
             end,
             next_decode,
             audio_until,
+            arrival,
             start,
             wall_us,
             media_us,
@@ -183,9 +196,17 @@ impl Run {
         self.segment_start = end;
     }
 
-    /// Writes the segment that was cut, and before it, if it is the run's first, announces the run.
+    /// Writes all segments that were cut.
+    pub(super) fn emit_all(&mut self, mut audio: Option<&mut Audio>, sink: Sink<'_>) -> Result<(), Error> {
+        while !self.cuts.is_empty() {
+            self.emit(audio.as_deref_mut(), sink)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the oldest segment that was cut, and before it, if it is the run's first, announces the run.
     pub(super) fn emit(&mut self, mut audio: Option<&mut Audio>, sink: Sink<'_>) -> Result<(), Error> {
-        let Some(cut) = self.cut.take() else { return Ok(()) };
+        let Some(cut) = self.cuts.pop_front() else { return Ok(()) };
         if let Some(audio) = &mut audio
             && self.started.is_none()
         {

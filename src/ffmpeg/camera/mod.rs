@@ -8,6 +8,7 @@
 
 pub mod clock_row;
 mod font;
+mod jpeg;
 mod picture;
 mod tone;
 
@@ -22,6 +23,7 @@ use ffmpeg_next::{Dictionary, Packet, Rational};
 
 use crate::clock::Clock;
 use crate::media::Timestamp;
+pub use jpeg::read_clock;
 use picture::Scene;
 use tone::Tone;
 
@@ -340,7 +342,7 @@ fn video_options(encoder: &str, o: &CameraOptions) -> Dictionary<'static> {
         }
         "libsvtav1" => {
             d.set("preset", "12");
-            d.set("svtav1-params", "pred-struct=1:lp=1");
+            d.set("svtav1-params", &format!("pred-struct=1:lp=1:irefresh-type=2:keyint={}", o.gop));
         }
         _ => {
             d.set("cpu-used", "8");
@@ -416,6 +418,11 @@ impl AudioEncoder {
     fn drain(&mut self, out: &mut ff::format::context::Output) -> Result<(), CameraError> {
         let mut packet = Packet::empty();
         while self.encoder.receive_packet(&mut packet).is_ok() {
+            // What the encoder primes itself with lies before the start: a muxer that cannot say so would move
+            // everything, the picture's times included.
+            if packet.pts().is_some_and(|pts| pts < 0) {
+                continue;
+            }
             packet.set_stream(self.stream);
             packet.rescale_ts(self.encoder.time_base(), self.time_base);
             packet.write_interleaved(out).map_err(media("write a sound"))?;

@@ -32,7 +32,7 @@ impl From<EntitlementError> for Problem {
         let sentence = format!("{}{}.", text[..1].to_uppercase(), &text[1..]);
         match error {
             EntitlementError::BadCredentials => Problem::new(Code::Unauthorized, sentence),
-            EntitlementError::MissingScope(_) => Problem::new(Code::MissingScope, sentence),
+            EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign => Problem::new(Code::MissingScope, sentence),
             EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
             EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
             EntitlementError::TooManyAttempts { retry_after } => {

@@ -132,7 +132,13 @@ fn parse(file: &str, now: Timestamp) -> Option<Asked> {
 #[utoipa::path(get, path = "/playlist.m3u", tag = "aliases", responses(
     (status = 200, content_type = "audio/x-mpegurl", body = String),
 ))]
-async fn m3u(State(app): State<AppState>, who: Principal, uri: Uri, headers: HeaderMap) -> HttpResult<Response> {
+async fn m3u(
+    State(app): State<AppState>,
+    who: Principal,
+    SignedToken(own): SignedToken,
+    uri: Uri,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
     who.require(Scope::View)?;
     let now = app.clock.now();
     let base = app.base_url(&uri, &headers);
@@ -142,7 +148,11 @@ async fn m3u(State(app): State<AppState>, who: Principal, uri: Uri, headers: Hea
         let first = app.db.totals(&row.id).await?.first_start.unwrap_or(now);
         let days = (now.micros_since(first).max(0) / 86_400_000_000) + 1;
         let expires_at = now.saturating_add_micros(LIST_EXPIRES_US);
-        let (token, _) = app.access.sign(&who, &row.id, TimeRange::ALL, expires_at)?;
+        let token = match &own {
+            // A signed address covers this one stream, and lasts no longer by being asked for the list.
+            Some(own) => own.clone(),
+            None => app.access.sign(&who, &row.id, TimeRange::ALL, expires_at)?.0,
+        };
         // A quote would end an attribute and a line break the entry.
         let title: String = row.title.chars().map(|c| if c == '"' || c.is_control() { ' ' } else { c }).collect();
         let id = &row.id;

@@ -15,7 +15,7 @@ use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::AppState;
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(sign_in, show, sign_out))
+    OpenApiRouter::new().routes(routes!(sign_in, show_session, sign_out))
 }
 
 /// Name and password.
@@ -63,7 +63,7 @@ async fn sign_in(
 
 /// Who is signed in
 #[utoipa::path(get, path = "/v1/session", tag = "session", responses((status = 200, body = Session, description = "Who the cookie belongs to")))]
-async fn show(State(state): State<AppState>, who: Principal) -> HttpResult<Json<Session>> {
+async fn show_session(State(state): State<AppState>, who: Principal) -> HttpResult<Json<Session>> {
     let user = who.user().ok_or_else(|| Problem::new(Code::Unauthorized, "These credentials are a program's, not a session."))?;
     let language = state.access.user(user).await?.and_then(|row| row.language);
     Ok(Json(Session { user: user.to_owned(), account: who.account().to_string(), language }))

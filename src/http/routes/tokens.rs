@@ -14,7 +14,7 @@ use crate::http::state::AppState;
 use crate::media::StreamId;
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+    OpenApiRouter::new().routes(routes!(list_tokens, make_token)).routes(routes!(revoke_token))
 }
 
 /// A token without its secret.
@@ -53,6 +53,7 @@ struct FreshToken {
 /// What a token shall open.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewToken)]
 struct NewTokenBody {
     /// For people, to know it by.
     name: String,
@@ -69,7 +70,7 @@ struct NewTokenBody {
 
 /// List tokens
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses((status = 200, body = TokenList, description = "Without their secrets")))]
-async fn list(State(state): State<AppState>, who: Principal) -> HttpResult<Json<TokenList>> {
+async fn list_tokens(State(state): State<AppState>, who: Principal) -> HttpResult<Json<TokenList>> {
     who.require_everywhere(Scope::Admin)?;
     let rows = state.access.tokens().await?;
     Ok(Json(TokenList { tokens: rows.into_iter().filter(|t| t.account == *who.account()).map(view).collect() }))
@@ -78,7 +79,7 @@ async fn list(State(state): State<AppState>, who: Principal) -> HttpResult<Json<
 /// Make a token
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewTokenBody,
     responses((status = 201, body = FreshToken, description = "With its secret, this once")))]
-async fn create(
+async fn make_token(
     State(state): State<AppState>,
     who: Principal,
     Json(asked): Json<NewTokenBody>,
@@ -107,7 +108,7 @@ async fn create(
 /// Revoke a token
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path, description = "As listed")),
     responses((status = 204, description = "It opens nothing any more")))]
-async fn revoke(State(state): State<AppState>, who: Principal, Path(id): Path<String>) -> HttpResult<StatusCode> {
+async fn revoke_token(State(state): State<AppState>, who: Principal, Path(id): Path<String>) -> HttpResult<StatusCode> {
     who.require_everywhere(Scope::Admin)?;
     if !state.access.revoke_token(&id).await? {
         return Err(Problem::new(Code::UnknownToken, format!("There is no token `{id}`.")));

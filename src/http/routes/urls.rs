@@ -13,7 +13,7 @@ use crate::http::state::AppState;
 use crate::media::{StreamId, TimeRange, Timestamp};
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create))
+    OpenApiRouter::new().routes(routes!(sign_urls))
 }
 
 /// A day's viewing and a night's sleep: long enough for a set-top box that fetches its list daily.
@@ -50,7 +50,7 @@ struct SignedUrls {
 /// They cover one stream over one range of time, and every request made with them is checked against it.
 #[utoipa::path(post, path = "/v1/streams/{stream}/urls", tag = "playback", params(("stream" = String, Path, description = "Name of the stream")),
     request_body = NewUrls, responses((status = 201, body = SignedUrls, description = "Good until `expires_at_us`")))]
-async fn create(
+async fn sign_urls(
     State(state): State<AppState>,
     who: Principal,
     Path(stream): Path<StreamId>,

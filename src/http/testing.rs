@@ -1,0 +1,138 @@
+//! A whole HTTP side for tests, without a network: a database in a folder of its own, a clock that stands still.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::state::{AppState, HttpSettings, Services};
+use crate::clock::ManualClock;
+use crate::db::{self, NewStream};
+use crate::entitlement::{self, Access, AccessSettings, NewToken, Scope};
+use crate::index::Index;
+use crate::media::{AccountId, StreamId, Timestamp};
+use crate::playback::Playback;
+use crate::store::{BlockCache, MediaRoot};
+
+/// 2026-05-03T14:00:00Z.
+pub const NOW: Timestamp = Timestamp(1_777_816_800_000_000);
+pub const PASSWORD: &str = "correct horse battery";
+
+pub struct TestApp {
+    pub state: AppState,
+    pub clock: Arc<ManualClock>,
+    pub router: Router,
+    _dir: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {:?}", self.body))
+    }
+    /// The problem's code; empty when it is none.
+    pub fn code(&self) -> String {
+        let problem = self.headers.get("content-type").is_some_and(|t| t == "application/problem+json");
+        if problem { self.json()["code"].as_str().unwrap().to_owned() } else { String::new() }
+    }
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
+    }
+}
+
+impl TestApp {
+    /// With the user `admin` and the stream `cam1`.
+    pub async fn new() -> TestApp {
+        Self::with_settings(HttpSettings::default()).await
+    }
+
+    pub async fn with_settings(settings: HttpSettings) -> TestApp {
+        let dir = tempfile::tempdir().unwrap();
+        let db = db::sqlite::open(&dir.path().join("retroview.db")).await.unwrap();
+        let clock = ManualClock::at(NOW);
+        entitlement::set_password(&db, NOW, "admin", PASSWORD).await.unwrap();
+        let access = Access::open(db.clone(), clock.clone(), AccessSettings::default()).await.unwrap();
+        let root = MediaRoot::open_or_create(&dir.path().join("media"), None).unwrap();
+        let index = Index::new(db.clone(), root.clone());
+        let files = Arc::new(BlockCache::new(root));
+        let playback = Playback::new(index, files, clock.clone());
+        let state = Arc::new(Services { db, clock: clock.clone(), access, playback, settings });
+        let router = super::router(state.clone());
+        let app = TestApp { state, clock, router, _dir: dir };
+        app.add_stream("cam1", "rtsp://192.0.2.7/1").await;
+        app
+    }
+
+    pub async fn add_stream(&self, id: &str, source: &str) {
+        let new = NewStream {
+            id: id.parse().unwrap(),
+            account: AccountId::main(),
+            title: id.to_uppercase(),
+            source: source.to_owned(),
+            credentials: None,
+        };
+        self.state.db.add_stream(&new, NOW).await.unwrap();
+    }
+
+    /// A bearer token with these scopes, for these streams (none: all).
+    pub async fn token(&self, scopes: &[Scope], streams: &[&str]) -> String {
+        let new = NewToken {
+            account: AccountId::main(),
+            name: "test".into(),
+            scopes: scopes.iter().copied().collect(),
+            streams: streams.iter().map(|s| s.parse::<StreamId>().unwrap()).collect(),
+            expires_at: None,
+        };
+        self.state.access.create_token(new).await.unwrap().1
+    }
+
+    pub async fn admin(&self) -> String {
+        self.token(&[Scope::Admin], &[]).await
+    }
+
+    /// The value of a `Cookie` header of someone signed in.
+    pub async fn cookie(&self) -> String {
+        let session = self.state.access.sign_in("admin", PASSWORD.into(), "").await.unwrap();
+        format!("{}={}", super::auth::SESSION_COOKIE, session.cookie)
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// A request without a body.
+    pub async fn ask(&self, method: Method, uri: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send(request(method, uri, headers, Body::empty())).await
+    }
+
+    pub async fn get_with(&self, token: &str, uri: &str) -> Answer {
+        self.ask(Method::GET, uri, &[("authorization", &format!("Bearer {token}"))]).await
+    }
+
+    /// A request with a JSON body and a bearer token.
+    pub async fn json_with(&self, token: &str, method: Method, uri: &str, body: &Value) -> Answer {
+        let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
+        self.send(request(method, uri, &headers, Body::from(body.to_string()))).await
+    }
+}
+
+pub fn request(method: Method, uri: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(uri).header("host", "retroview.test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body).unwrap()
+}

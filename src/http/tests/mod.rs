@@ -1,0 +1,5 @@
+//! Claims about the whole HTTP side, one file per subject.
+
+mod access;
+mod document;
+mod refusals;
