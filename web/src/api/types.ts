@@ -1,11 +1,21 @@
-/** The shapes of the HTTP API that the web app uses. Times are wall time in microseconds, names end in `_us`. */
+/**
+ * The shapes of the HTTP API that the web app uses, from the recorder's own OpenAPI document: `npm run api` writes
+ * `schema.ts` from `tests/data/openapi.json`.
+ */
 import type { WallUs } from '../time/timestamp';
+import type { components } from './schema';
 
-export interface Session {
-  user: string;
-  account: string;
-  language?: string | null;
-}
+type Schemas = components['schemas'];
+
+/** As generated, but with a type of its own for wall time: every number called `…_us` that is not a length. */
+type Timed<T> = T extends readonly (infer Item)[]
+  ? Timed<Item>[]
+  : T extends object
+    ? { [K in keyof T]: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }
+    : T;
+type Wall<T> = T extends number ? WallUs : T;
+
+export type Session = Schemas['Session'];
 
 export type StreamKind = 'pull' | 'push' | 'file';
 export type StreamState = 'connecting' | 'recording' | 'stalled' | 'backing_off' | 'quarantined' | 'disabled';
@@ -34,6 +44,8 @@ export interface Stream {
   has_audio: boolean;
 }
 
+export type GapCause = Schemas['GapCause'];
+/** All of them: a message must exist for each. */
 export const gapCauses = [
   'unknown',
   'source_unreachable',
@@ -55,32 +67,16 @@ export const gapCauses = [
   'not_imported',
   'damaged',
   'removed',
-] as const;
-export type GapCause = (typeof gapCauses)[number];
+] as const satisfies readonly GapCause[];
 
-export interface CoverageRun {
-  start_us: WallUs;
-  end_us: WallUs;
-  /** `null` where several runs were merged because they are finer than the resolution. */
-  run: string | null;
-}
+/** Does not compile when the recorder knows a cause that the list lacks. */
+type Missing = Exclude<GapCause, (typeof gapCauses)[number]>;
+export const noCauseIsMissing: [Missing] extends [never] ? true : Missing = true;
 
-export interface Gap {
-  start_us: WallUs;
-  end_us: WallUs;
-  cause: GapCause;
-  /** One sentence by the recorder, in English; often empty. */
-  detail: string;
-  ongoing: boolean;
-}
+/** In time order. `run` is `null` where several runs were merged because they are finer than the resolution. */
+export type CoverageRun = Timed<Schemas['RunView']>;
 
-export interface Coverage {
-  stream: string;
-  start_us: WallUs;
-  end_us: WallUs;
-  resolution_us: number;
-  /** The recorder's clock. */
-  now_us: WallUs;
-  runs: CoverageRun[];
-  gaps: Gap[];
-}
+/** In time order. `detail` is one sentence by the recorder, in English, often empty. */
+export type Gap = Timed<Schemas['GapView']>;
+
+export type Coverage = Timed<Schemas['CoverageView']>;
