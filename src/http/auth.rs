@@ -11,12 +11,13 @@
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::layers::ENDLESS;
 use super::problem::{Code, HttpResult, Problem};
 use super::state::{AppState, Services};
 use super::web;
@@ -38,9 +39,20 @@ pub async fn authenticate(State(state): State<AppState>, request: Request, next:
             parts.extensions.insert(principal);
         }
         Err(_) if is_open(&parts) => {}
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return challenge(problem, &parts).into_response(),
     }
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// Senders such as ffmpeg tell the credentials in their URL only to who asks for `Basic`. Only here: on what a browser reads, it would
+/// ask its user with a box of its own, and send the answer along ever after, also when another site makes it.
+fn challenge(problem: Problem, parts: &Parts) -> Problem {
+    let pushes = matches!(parts.method, Method::POST | Method::PUT)
+        && parts.extensions.get::<MatchedPath>().is_some_and(|route| ENDLESS.contains(&route.as_str()));
+    if pushes && problem.code() == Code::Unauthorized {
+        return problem.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"retroview\""));
+    }
+    problem
 }
 
 fn is_open(parts: &Parts) -> bool {

@@ -16,6 +16,7 @@ mod observe;
 mod openapi;
 mod peer;
 mod problem;
+mod recorder;
 mod routes;
 mod sendfile;
 mod server;
@@ -34,6 +35,7 @@ use utoipa::openapi::OpenApi;
 
 pub use extract::{Json, Path, Query};
 pub use problem::{Code, HttpResult, Problem};
+pub use recorder::Recorder;
 pub use server::{ServeLimits, serve};
 pub use state::{AppState, HttpSettings, Services};
 

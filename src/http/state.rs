@@ -6,10 +6,14 @@ use std::time::Duration;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Uri};
 
+use metrics_exporter_prometheus::PrometheusHandle;
+
 use super::problem::{HttpResult, Problem};
+use super::recorder::Recorder;
 use crate::clock::SharedClock;
 use crate::db::{Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
+use crate::ingest::SourcePolicy;
 use crate::media::StreamId;
 use crate::playback::Playback;
 
@@ -45,6 +49,11 @@ pub struct Services {
     pub clock: SharedClock,
     pub access: Access,
     pub playback: Playback,
+    pub recorder: Arc<dyn Recorder>,
+    /// What a source may be.
+    pub sources: SourcePolicy,
+    /// What `/metrics` prints.
+    pub metrics: PrometheusHandle,
     pub settings: HttpSettings,
 }
 

@@ -1,20 +1,29 @@
 //! A whole HTTP side for tests, without a network: a database in a folder of its own, a clock that stands still.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
 use tower::ServiceExt;
 
+use super::recorder::Recorder;
 use super::state::{AppState, HttpSettings, Services};
 use crate::clock::ManualClock;
-use crate::db::{self, NewStream};
+use crate::db::{self, DbResult, NewStream};
 use crate::entitlement::{self, Access, AccessSettings, NewToken, Scope};
 use crate::index::Index;
+use crate::ingest::protocol::PushFormat;
+use crate::ingest::{Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
 use crate::media::{AccountId, StreamId, Timestamp};
 use crate::playback::Playback;
 use crate::store::{BlockCache, MediaRoot};
@@ -24,6 +33,7 @@ pub const NOW: Timestamp = Timestamp(1_777_816_800_000_000);
 pub const PASSWORD: &str = "correct horse battery";
 
 pub struct TestApp {
+    pub recorder: Arc<FakeRecorder>,
     pub state: AppState,
     pub clock: Arc<ManualClock>,
     pub router: Router,
@@ -67,9 +77,13 @@ impl TestApp {
         let index = Index::new(db.clone(), root.clone());
         let files = Arc::new(BlockCache::new(root));
         let playback = Playback::new(index, files, clock.clone());
-        let state = Arc::new(Services { db, clock: clock.clone(), access, playback, settings });
+        let recorder = Arc::new(FakeRecorder { board: Mutex::default(), publish: Mutex::default(), reloads: AtomicU64::new(0) });
+        let sources = SourcePolicy::new(&["10.0.0.0/8"], &[] as &[&str]).unwrap();
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let state =
+            Arc::new(Services { db, clock: clock.clone(), access, playback, recorder: recorder.clone(), sources, metrics, settings });
         let router = super::router(state.clone());
-        let app = TestApp { state, clock, router, _dir: dir };
+        let app = TestApp { recorder, state, clock, router, _dir: dir };
         app.add_stream("cam1", "rtsp://192.0.2.7/1").await;
         app
     }
@@ -135,4 +149,64 @@ pub fn request(method: Method, uri: &str, headers: &[(&str, &str)], body: Body) 
         request = request.header(*name, *value);
     }
     request.body(body).unwrap()
+}
+
+/// A worker's end of a push: what comes out of the socket, and the way to say what was stored.
+pub struct FakeWorker {
+    pub format: PushFormat,
+    pub socket: UnixStream,
+    pub ended: oneshot::Sender<PublishReport>,
+}
+
+type Publish = Box<dyn FnMut(PushFormat) -> Result<Publication, PublishError> + Send>;
+
+/// Records nothing; says what tests tell it to say.
+pub struct FakeRecorder {
+    board: Mutex<HashMap<StreamId, StreamStatus>>,
+    publish: Mutex<Option<Publish>>,
+    reloads: AtomicU64,
+}
+
+impl FakeRecorder {
+    pub fn set_status(&self, stream: &str, status: StreamStatus) {
+        self.board.lock().unwrap().insert(stream.parse().unwrap(), status);
+    }
+    pub fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::SeqCst)
+    }
+    pub fn refuse_publishers(&self, mut why: impl FnMut() -> PublishError + Send + 'static) {
+        *self.publish.lock().unwrap() = Some(Box::new(move |_| Err(why())));
+    }
+    /// The next publisher ends up here.
+    pub fn next_publisher(&self) -> oneshot::Receiver<FakeWorker> {
+        let (give, worker) = oneshot::channel();
+        let mut give = Some(give);
+        *self.publish.lock().unwrap() = Some(Box::new(move |format| {
+            let (ours, socket) = UnixStream::pair().unwrap();
+            let (ended, report) = oneshot::channel();
+            let _ = give.take().unwrap().send(FakeWorker { format, socket, ended });
+            Ok(Publication::new(ours, report))
+        }));
+        worker
+    }
+}
+
+#[async_trait]
+impl Recorder for FakeRecorder {
+    fn status(&self, stream: &StreamId) -> Option<StreamStatus> {
+        self.board.lock().unwrap().get(stream).cloned()
+    }
+    fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
+        self.board.lock().unwrap().clone()
+    }
+    async fn reload(&self) -> DbResult<()> {
+        self.reloads.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+    async fn publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError> {
+        match self.publish.lock().unwrap().as_mut() {
+            Some(publish) => publish(format),
+            None => Err(PublishError::NotReady(stream.clone())),
+        }
+    }
 }

@@ -7,9 +7,12 @@ mod coverage;
 mod document;
 mod frames;
 mod health;
+mod ingest;
 mod media;
+mod metrics;
 mod playlists;
 mod session;
+mod streams;
 mod tokens;
 mod urls;
 
@@ -24,8 +27,11 @@ pub fn all() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(document::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
         .merge(session::routes())
         .merge(tokens::routes())
+        .merge(streams::routes())
+        .merge(ingest::routes())
         .merge(urls::routes())
         .merge(playlists::routes())
         .merge(media::routes())

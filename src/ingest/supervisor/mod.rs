@@ -126,6 +126,14 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// `ended` is told once everything is recorded; dropped without that when recording is interrupted.
+    pub fn new(socket: UnixStream, ended: oneshot::Receiver<PublishReport>) -> Self {
+        Publication { socket, ended }
+    }
+    /// The socket, and what [`Publication::report`] waits for.
+    pub fn into_parts(self) -> (UnixStream, oneshot::Receiver<PublishReport>) {
+        (self.socket, self.ended)
+    }
     /// Waits until what was sent is recorded; call after shutting down the writing side. `None`: the worker
     /// died, or the stream was stopped.
     pub async fn report(self) -> Option<PublishReport> {

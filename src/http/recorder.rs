@@ -1,0 +1,37 @@
+//! What the HTTP side asks of recording. A trait, so that claims about HTTP need no worker processes.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::db::DbResult;
+use crate::ingest::protocol::PushFormat;
+use crate::ingest::{Publication, PublishError, StreamStatus, SupervisorHandle};
+use crate::media::StreamId;
+
+#[async_trait]
+pub trait Recorder: Send + Sync {
+    /// What the stream is doing; `None` for one that is not recorded here.
+    fn status(&self, stream: &StreamId) -> Option<StreamStatus>;
+    fn statuses(&self) -> HashMap<StreamId, StreamStatus>;
+    /// Rows of streams have changed: look at them now.
+    async fn reload(&self) -> DbResult<()>;
+    /// Opens a push stream for one sender.
+    async fn publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError>;
+}
+
+#[async_trait]
+impl Recorder for SupervisorHandle {
+    fn status(&self, stream: &StreamId) -> Option<StreamStatus> {
+        SupervisorHandle::status(self, stream)
+    }
+    fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
+        SupervisorHandle::statuses(self)
+    }
+    async fn reload(&self) -> DbResult<()> {
+        SupervisorHandle::reload(self).await
+    }
+    async fn publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError> {
+        SupervisorHandle::publish(self, stream, format).await
+    }
+}
