@@ -6,6 +6,8 @@
 //! would make them is refused whole with [`DbError::Overlap`]. A row names only bytes that are durable; the
 //! caller syncs first.
 
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod sqlite;
 
 use std::path::PathBuf;

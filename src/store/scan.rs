@@ -133,11 +133,11 @@ pub fn is_being_written(path: &Path) -> StoreResult<bool> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(StoreError::io("open", path, e)),
     };
-    // Given back when the file is closed at the end of this function.
-    match lock(&file, path) {
+    // Shared, so that two who ask do not take one another for a writer; given back when the file is closed.
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(false),
-        Err(StoreError::Busy { .. }) => Ok(true),
-        Err(e) => Err(e),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(e) => Err(StoreError::io("lock", path, e.into())),
     }
 }
 

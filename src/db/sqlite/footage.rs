@@ -8,7 +8,8 @@ use super::error::{damaged, id_bytes, json, parse, sql, unsigned};
 use super::{SqliteDb, commit, gaps, recount};
 use crate::media::{AccountId, BlockId, BlockInfo, BlockState, Gap, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
 
-const BLOCK_COLUMNS: &str = "blocks.id, run, start_us, state, first_offset, first_sequence, size_bytes, checksum, blocks.segments";
+const BLOCK_COLUMNS: &str = "blocks.id, blocks.run, blocks.start_us, blocks.state, blocks.first_offset, blocks.first_sequence, \
+                             blocks.size_bytes, blocks.checksum, blocks.segments";
 
 #[async_trait]
 impl FootageRows for SqliteDb {

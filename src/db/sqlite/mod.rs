@@ -12,6 +12,8 @@ mod footage;
 mod gaps;
 mod recount;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -34,7 +36,10 @@ const APPLICATION_ID: i64 = 0x5256_4442;
 /// nearly half is lost; with 16 KiB pages each appended segment would write four times as much to the log.
 const PAGE_BYTES: u32 = 8192;
 /// Wait so long for another process's transaction (an import commits in milliseconds) before giving up.
+#[cfg(not(test))]
 const BUSY: Duration = Duration::from_secs(10);
+#[cfg(test)]
+const BUSY: Duration = Duration::from_millis(100);
 /// A reader is a thread. Lookups take a fraction of a millisecond, so few serve many requests.
 const READERS: u32 = 4;
 
@@ -108,6 +113,8 @@ impl SqliteDb {
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
+        // Only a file that is still empty takes it.
+        .page_size(PAGE_BYTES)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
@@ -121,9 +128,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// Looks at the file before anything is written to it, then migrates.
 async fn prepare(path: &Path) -> DbResult<()> {
-    let fresh = !path.exists();
     let first = SqliteConnectOptions::new().filename(path).create_if_missing(true).busy_timeout(BUSY);
-    let first = if fresh { first.page_size(PAGE_BYTES) } else { first };
     let mut conn = SqliteConnection::connect_with(&first).await.map_err(|e| open_error(path, e))?;
     let checked = check_ours(&mut conn, path).await;
     // Closing an idle connection cannot lose anything.
@@ -147,8 +152,8 @@ async fn check_ours(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
 
 async fn migrate(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
     // Two processes starting at once: the second waits for the first, then finds everything done.
-    let run = match MIGRATIONS.run(&mut *conn).await {
-        Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => MIGRATIONS.run(&mut *conn).await,
+    let run = match MIGRATIONS.run_direct(None, &mut *conn, false).await {
+        Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => MIGRATIONS.run_direct(None, &mut *conn, false).await,
         other => other,
     };
     match run {

@@ -47,8 +47,9 @@ pub(super) async fn row(index: &Index, root: &MediaRoot, row: &BlockInfo, scan: 
     Ok(format!("{} of {} segments are kept{aside}", usable.len(), row.table.len()))
 }
 
-/// The later of two rows that claim the same time: what of it is only there stays.
-pub(super) async fn overlap(index: &Index, root: &MediaRoot, later: &BlockInfo) -> IndexResult<String> {
+/// The later of two rows that claim the same time: it is forgotten, and what only its file holds is indexed
+/// again as from a file without a row, which it then is.
+pub(super) async fn overlap(index: &Index, root: &MediaRoot, later: &BlockInfo, now: Timestamp) -> IndexResult<String> {
     let path = root.file(&later.path());
     refuse_while_written(&path).await?;
     let scan = blocking({
@@ -56,21 +57,10 @@ pub(super) async fn overlap(index: &Index, root: &MediaRoot, later: &BlockInfo) 
         move || store::scan(&path, 0)
     })
     .await??;
-    let run = index.db().run(later.run).await?.ok_or_else(|| StoreError::damaged(&path, "its run is not in the rows"))?;
-    let mut usable = Vec::new();
-    for found in &scan.segments {
-        let others = index.db().blocks_in(&later.stream, found.range(), 8).await?;
-        if others.iter().all(|b| b.id == later.id) {
-            usable.push(*found);
-        }
-    }
-    let end = scan.trailer.as_ref().and_then(|t| t.end.clone());
-    let copied = copy(root, &path, &later.account, &run, &usable, end).await?;
-    let mut changes = vec![IndexChange::BlockForgotten { block: later.id }];
-    changes.extend(copied.iter().cloned().map(IndexChange::BlockIndexed));
-    index.commit(changes).await?;
-    let aside = aside(root, path).await?;
-    Ok(format!("{} of {} segments, those at a time of their own, are kept{aside}", usable.len(), later.table.len()))
+    index.commit(vec![IndexChange::BlockForgotten { block: later.id }]).await?;
+    // Forgetting took the time out of what is recorded, also where the other block has it.
+    index.db().recount(true).await?;
+    orphan(index, root, &path, scan, now).await
 }
 
 /// A file that no row names: indexed where its time is free.
