@@ -7,42 +7,20 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 
-/** As generated, but with a type of its own for wall time: every number called `…_us` that is not a length. */
+/**
+ * As generated, but with a type of its own for wall time: every number called `…_us` that is not a length. And what may
+ * be null is always there: the document calls it optional, the recorder writes `null`.
+ */
 type Timed<T> = T extends readonly (infer Item)[]
   ? Timed<Item>[]
   : T extends object
-    ? { [K in keyof T]: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }
+    ? { [K in keyof T]-?: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }
     : T;
 type Wall<T> = T extends number ? WallUs : T;
 
-export type Session = Schemas['Session'];
+export type Session = Timed<Schemas['Session']>;
 
-export type StreamKind = 'pull' | 'push' | 'file';
-export type StreamState = 'connecting' | 'recording' | 'stalled' | 'backing_off' | 'quarantined' | 'disabled';
-
-export interface Stream {
-  id: string;
-  account: string;
-  title: string;
-  /** Without credentials. */
-  source: string;
-  kind: StreamKind;
-  paused: boolean;
-  state: StreamState;
-  state_detail: string;
-  state_since_us: WallUs;
-  first_start_us: WallUs | null;
-  last_end_us: WallUs | null;
-  bytes: number;
-  segments: number;
-  blocks: number;
-  reconnects: number;
-  codecs: string | null;
-  width: number | null;
-  height: number | null;
-  has_video: boolean;
-  has_audio: boolean;
-}
+export type Stream = Timed<Schemas['Stream']>;
 
 export type GapCause = Schemas['GapCause'];
 /** All of them: a message must exist for each. */
