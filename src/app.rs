@@ -8,16 +8,19 @@
 //!    recovery of blocks that were open, then the first administrator.
 //! 3. [`start`]: the supervisor begins to record, HTTP begins to answer.
 //!
-//! Shutdown runs the other way round within two seconds: no new connections, publishers are let go and workers
-//! finish their segment while requests drain, then the database is closed. A second signal ends it at once;
-//! blocks are recoverable at every moment anyway.
+//! Shutdown within two seconds: no new connections, workers finish their segment and publishers are let go while
+//! requests drain, then it is over. A second signal ends it at once; blocks are recoverable at every moment.
 //!
 //! Leaves to others: everything a room can know by itself.
 
 mod data_dir;
 mod error;
+mod open;
+mod service;
 mod signals;
 
 pub use data_dir::{DataDirLock, prepare as prepare_data_dir};
 pub use error::StartError;
+pub use open::{Claim, Opened, claim, open, open_index};
+pub use service::{Service, start};
 pub use signals::{Asked, Signals};

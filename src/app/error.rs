@@ -18,7 +18,7 @@ pub enum StartError {
     },
     #[error("another Retroview uses {path}{}", .pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
     InUse { path: PathBuf, pid: Option<u32> },
-    #[error("{address} is taken by another program")]
+    #[error("{address} is in use by another program")]
     PortTaken { address: SocketAddr },
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -47,6 +47,8 @@ pub(super) struct Database {
 /// A command's surroundings.
 pub(super) struct Context {
     inputs: Inputs,
+    /// By flag or variable, as opposed to the system's file that is read where it exists.
+    file_was_named: bool,
 }
 
 impl Context {
@@ -55,7 +57,8 @@ impl Context {
         let short = [("log.level", global.log_level), ("log.format", global.log_format)];
         flags.extend(short.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
         flags.extend(global.data_dir.map(|dir| ("data_dir".to_owned(), dir.display().to_string())));
-        Context { inputs: Inputs::from_process(global.config, flags) }
+        let file_was_named = global.config.is_some();
+        Context { inputs: Inputs::from_process(global.config, flags), file_was_named }
     }
 
     /// The file that is read, if any.
@@ -74,6 +77,17 @@ impl Context {
         let given = more.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?)));
         inputs.flags.extend(given);
         Config::load(&inputs)
+    }
+
+    /// Like [`Context::config`] for the demo: a folder of its own, and not the file of a real installation.
+    pub fn demo_config(&self, more: &[(&str, Option<String>)]) -> Result<Config, Failure> {
+        let mut inputs = self.inputs.clone();
+        inputs.file = inputs.file.filter(|_| self.file_was_named);
+        let own = [("data_dir", ".demo"), ("media.min_free", "200MiB"), ("log.level", "warn")];
+        inputs.defaults = own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let given = more.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?)));
+        inputs.flags.extend(given);
+        Ok(Config::load(&inputs)?)
     }
 
     /// Opens the database, making it when it is not there yet (a stream may be added before the first start), and

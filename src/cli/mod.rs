@@ -7,10 +7,14 @@
 //! to try; exit codes are stable ([`Exit`]); whatever lists takes `--json`; progress is drawn only on a terminal.
 
 mod camera;
+mod check;
+mod children;
 mod config;
 mod context;
 mod failure;
+mod index;
 mod output;
+mod serve;
 mod streams;
 mod tokens;
 mod url;
@@ -46,6 +50,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service: record, and answer on one port.
+    Serve(serve::ServeArgs),
     /// What is recorded.
     Streams(streams::StreamsArgs),
     /// Bearer tokens for programs.
@@ -54,12 +60,19 @@ enum Command {
     Users(users::UsersArgs),
     /// A signed address for a player that cannot send headers.
     Url(url::UrlArgs),
+    /// Compare rows with files, and mend.
+    Check(check::CheckArgs),
+    /// The index itself.
+    Index(index::IndexArgs),
+    /// Reads sources for `serve`.
+    #[command(hide = true)]
+    Worker,
+    /// Makes pictures for `serve`.
+    #[command(hide = true)]
+    Decoder,
     /// A synthetic camera: moving picture, burned-in clock, tone.
     #[command(hide = true)]
     Camera(camera::CameraArgs),
-    /// Reads sources for the service, which starts it.
-    #[command(hide = true)]
-    Worker,
     /// Look at the configuration.
     Config(config::ConfigArgs),
 }
@@ -84,8 +97,12 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Tokens(args) => tokens::run(args, &context),
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),
+        Command::Serve(args) => serve::run(args, &context),
+        Command::Check(args) => check::run(args, &context),
+        Command::Index(args) => index::run(args, &context),
+        Command::Worker => children::run_worker(),
+        Command::Decoder => children::run_decoder(),
         Command::Camera(args) => camera::run(args, &context),
-        Command::Worker => crate::ingest::worker::main(),
         Command::Config(args) => config::run(args, &context),
     };
     result.unwrap_or_else(|error| Failure::from_error(error).tell())

@@ -52,6 +52,14 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Lines in a frame that stands out in a terminal.
+pub(super) fn boxed(lines: &[String]) -> String {
+    let width = lines.iter().map(|l| l.chars().count()).max().unwrap_or(0);
+    let bar = "─".repeat(width + 2);
+    let body: String = lines.iter().map(|l| format!("│ {l:<width$} │\n")).collect();
+    format!("┌{bar}┐\n{body}└{bar}┘\n")
+}
+
 /// `1.5 GiB`; three digits that matter.
 pub(super) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;

@@ -19,6 +19,8 @@ const NOT_SETTINGS: [&str; 1] = ["RETROVIEW_CONFIG"];
 pub struct Inputs {
     /// A file the operator named (it must exist), or `None` for no file.
     pub file: Option<PathBuf>,
+    /// Key and value of what stands in for built-in defaults.
+    pub defaults: Vec<(String, String)>,
     /// All variables; those that do not begin with `RETROVIEW_` are passed over.
     pub env: Vec<(String, String)>,
     /// Key and value, in the order given.
@@ -30,12 +32,15 @@ impl Inputs {
     pub fn from_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Self {
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|p| p.exists());
         let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-        Inputs { file: file.or_else(default), env, flags }
+        Inputs { file: file.or_else(default), defaults: Vec::new(), env, flags }
     }
 }
 
 pub(super) fn reader(inputs: &Inputs) -> Result<Reader, ConfigError> {
     let mut reader = Reader::default();
+    for (key, value) in &inputs.defaults {
+        reader.write(key.clone(), Raw::Text(value.clone()), Origin::Default);
+    }
     if let Some(path) = &inputs.file {
         let text = std::fs::read_to_string(path).map_err(|e| {
             let origin = Origin::File { path: path.clone(), line: 0 };

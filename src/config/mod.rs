@@ -86,6 +86,7 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         Config::load(&Inputs {
             file: Some(path),
+            defaults: Vec::new(),
             env: env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
             flags: flags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         })

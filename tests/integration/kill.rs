@@ -1,7 +1,7 @@
 //! Power cuts: the whole process group is killed at random moments while it records.
 //!
 //! After each restart every segment that was ever visible is there with the same bytes, and nothing overlaps.
-//! `RETROVIEW_KILLS` says how often (`script/soak-kill` asks for many).
+//! `SOAK_KILLS` says how often (`script/soak-kill` asks for many).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ type Seen = BTreeMap<String, u64>;
 
 #[tokio::test]
 async fn a_kill_at_any_moment_loses_at_most_the_segment_in_flight() {
-    let kills = std::env::var("RETROVIEW_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
+    let kills = std::env::var("SOAK_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let scratch = tempfile::tempdir().unwrap();
     let builder = Service::builder().data(&scratch.path().join("data")).set("media.segment_target", "500ms").set("ingest.workers", "2");
     // A killed service is told of on the next start.

@@ -7,10 +7,12 @@ mod harness;
 mod servers;
 
 mod bad_input;
+mod command_line;
 mod first_steps;
 mod kill;
 mod playback;
 mod push;
 mod random;
 mod sources;
+mod start_and_stop;
 mod workers;

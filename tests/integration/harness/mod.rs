@@ -12,5 +12,5 @@ pub use footage::{Camera, camera};
 pub use http::Answer;
 pub use picture::{clock_of_jpeg, clocks_of};
 pub use player::{Played, ffmpeg_plays, ffprobe_json};
-pub use service::{Service, ServiceBuilder};
+pub use service::{BINARY, Service, ServiceBuilder};
 pub use wait::{PATIENCE, eventually};

@@ -1,0 +1,118 @@
+//! The running service: see [`super`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Asked, DataDirLock, Opened, Signals, StartError};
+use crate::config::Config;
+use crate::entitlement::{Access, AccessSettings};
+use crate::http::{self, HttpSettings, ServeLimits, Services};
+use crate::ingest::protocol::WorkerConfig;
+use crate::ingest::{IngestSettings, SupervisorHandle, WorkerProgram, supervisor};
+use crate::playback::Playback;
+use crate::store::BlockCache;
+use crate::telemetry;
+
+/// A service that records and answers.
+pub struct Service {
+    address: SocketAddr,
+    supervisor: SupervisorHandle,
+    http: JoinHandle<()>,
+    stop_http: CancellationToken,
+    _lock: DataDirLock,
+}
+
+/// # Errors
+/// Workers cannot be started, or the key of signed addresses cannot be read.
+pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartError> {
+    let address = opened.address();
+    let step = |step| move |source: anyhow::Error| StartError::Step { step, source };
+    let program = std::env::current_exe().map_err(|e| step("find this program's file")(e.into()))?;
+    let settings = IngestSettings {
+        workers: config.ingest.workers as usize,
+        run_dir: config.run_dir(),
+        program: WorkerProgram { path: program, arguments: vec!["worker".into()] },
+        worker: worker_config(config, &opened),
+    };
+    let _metrics = telemetry::install_metrics().map_err(step("collect metrics"))?;
+    let access_settings = AccessSettings { session_lifetime: config.access.session_lifetime };
+    let access = Access::open(opened.db().clone(), opened.clock.clone(), access_settings).await;
+    let access = access.map_err(|e| step("read the key of signed addresses")(e.into()))?;
+    let supervisor = supervisor::start(settings, opened.index.clone(), opened.root.clone(), opened.clock.clone())
+        .await
+        .map_err(|e| step("start workers")(e.into()))?;
+    let state = Arc::new(Services {
+        db: opened.db().clone(),
+        clock: opened.clock.clone(),
+        access,
+        playback: Playback::new(opened.index.clone(), Arc::new(BlockCache::new(opened.root.clone())), opened.clock.clone()),
+        settings: HttpSettings {
+            secure_cookies: config.access.secure_cookies,
+            public_url: config.server.public_url.clone(),
+            ingest_idle_timeout: config.ingest.silence_timeout,
+            ..HttpSettings::default()
+        },
+    });
+    let stop_http = CancellationToken::new();
+    let limits = ServeLimits { drain_timeout: config.server.drain_timeout, ..ServeLimits::default() };
+    let super::Claim { listener, lock, .. } = opened.claim;
+    let http = tokio::spawn(http::serve(listener, http::router(state), limits, stop_http.clone()));
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    Ok(Service { address, supervisor, http, stop_http, _lock: lock })
+}
+
+impl Service {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until told to stop, then ends in order.
+    pub async fn run(self, mut signals: Signals) {
+        while signals.next().await == Asked::Reload {
+            tracing::info!("looking at the streams again");
+            if let Err(error) = self.supervisor.reload().await {
+                tracing::warn!(%error, "the streams cannot be read; what is being recorded goes on");
+            }
+        }
+        tracing::info!("stopping; a second signal ends it at once");
+        tokio::select! {
+            () = self.end() => tracing::info!("stopped"),
+            () = signals.stop_again() => tracing::warn!("ended at once; what was open is recovered at the next start"),
+        }
+    }
+
+    /// Recording ends while requests drain: pushes are requests too, and end when their stream does.
+    async fn end(self) {
+        self.stop_http.cancel();
+        tokio::join!(self.supervisor.shutdown(), async {
+            if let Err(error) = self.http.await {
+                tracing::error!(%error, "the HTTP side ended in disorder");
+            }
+        });
+    }
+}
+
+fn worker_config(config: &Config, opened: &Opened) -> WorkerConfig {
+    let us = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
+    let us32 = |d: std::time::Duration| u32::try_from(d.as_micros()).unwrap_or(u32::MAX);
+    let (media, ingest) = (&config.media, &config.ingest);
+    WorkerConfig {
+        media_root: opened.root.path().display().to_string(),
+        segment_target_us: us32(media.segment_target),
+        segment_max_us: us32(media.segment_max),
+        block_max_us: us(media.block_max),
+        block_max_bytes: media.block_max_bytes,
+        min_free_bytes: media.min_free_bytes,
+        sync_interval_us: us(media.sync_interval),
+        connect_timeout_us: us(ingest.connect_timeout),
+        silence_timeout_us: us(ingest.silence_timeout),
+        backoff_min_us: us(ingest.backoff_min),
+        backoff_max_us: us(ingest.backoff_max),
+        forbidden_networks: ingest.forbidden_networks.clone(),
+        file_roots: ingest.file_roots.clone(),
+        lock_file: None,
+    }
+}
