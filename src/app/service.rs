@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +13,7 @@ use crate::config::Config;
 use crate::entitlement::{Access, AccessSettings};
 use crate::http::{self, HttpSettings, ServeLimits, Services};
 use crate::ingest::protocol::WorkerConfig;
-use crate::ingest::{IngestSettings, SupervisorHandle, WorkerProgram, supervisor};
+use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::playback::Playback;
 use crate::store::BlockCache;
 use crate::telemetry;
@@ -37,7 +39,9 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         program: WorkerProgram { path: program, arguments: vec!["worker".into()] },
         worker: worker_config(config, &opened),
     };
-    let _metrics = telemetry::install_metrics().map_err(step("collect metrics"))?;
+    let metrics = telemetry::install_metrics().map_err(step("collect metrics"))?;
+    let sources = SourcePolicy::new(&config.ingest.forbidden_networks, &config.ingest.file_roots);
+    let sources = sources.map_err(|e| step("read what sources may be")(e.into()))?;
     let access_settings = AccessSettings { session_lifetime: config.access.session_lifetime };
     let access = Access::open(opened.db().clone(), opened.clock.clone(), access_settings).await;
     let access = access.map_err(|e| step("read the key of signed addresses")(e.into()))?;
@@ -49,6 +53,9 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         clock: opened.clock.clone(),
         access,
         playback: Playback::new(opened.index.clone(), Arc::new(BlockCache::new(opened.root.clone())), opened.clock.clone()),
+        recorder: Arc::new(supervisor.clone()),
+        sources,
+        metrics: metrics.clone(),
         settings: HttpSettings {
             secure_cookies: config.access.secure_cookies,
             public_url: config.server.public_url.clone(),
@@ -56,6 +63,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
             ..HttpSettings::default()
         },
     });
+    tokio::spawn(keep_metrics_small(metrics));
     let stop_http = CancellationToken::new();
     let limits = ServeLimits { drain_timeout: config.server.drain_timeout, ..ServeLimits::default() };
     let super::Claim { listener, lock, .. } = opened.claim;
@@ -92,6 +100,16 @@ impl Service {
                 tracing::error!(%error, "the HTTP side ended in disorder");
             }
         });
+    }
+}
+
+/// Measurements are summed up when they are read, and collected until then: where nobody scrapes, this reads them.
+async fn keep_metrics_small(metrics: PrometheusHandle) {
+    // Half does the little work twice as often; a busy server collects some ten thousand numbers meanwhile.
+    let mut every = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        every.tick().await;
+        metrics.run_upkeep();
     }
 }
 
