@@ -19,6 +19,7 @@
 pub mod backoff;
 pub mod frame;
 mod gap_list;
+pub mod import;
 pub mod protocol;
 mod socket;
 pub mod source;

@@ -38,6 +38,10 @@ pub enum ToWorker {
     Stop { stream: StreamId, cause: GapCause },
     /// A publisher has connected: read its body from this Unix socket.
     Publish { stream: StreamId, socket: String, format: PushFormat },
+    /// What is in this file?
+    Probe { path: String },
+    /// Read this file whole.
+    Import(ImportJob),
     /// `Stop` for all, then exit.
     Shutdown,
 }
@@ -95,6 +99,23 @@ pub struct StreamJob {
     pub open_gap: Option<Gap>,
     /// Wait so long before the first try: a stream whose worker crashed.
     pub delay_us: i64,
+}
+
+/// One file to import.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ImportJob {
+    pub stream: StreamId,
+    pub account: AccountId,
+    pub path: String,
+    /// When the file's first picture was taken.
+    pub start: Timestamp,
+    /// Footage before or after these is left out: it is there already.
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    /// For `RunInfo::import_key`.
+    pub key: String,
+    pub next_run_ordinal: u64,
+    pub next_sequence: u64,
 }
 
 impl std::fmt::Debug for StreamJob {
@@ -169,6 +190,20 @@ pub enum FromWorker {
         bytes: u64,
         cause: GapCause,
         detail: String,
+    },
+    /// Answer to `Probe`.
+    Probed {
+        duration_us: Option<i64>,
+        /// RFC 3339.
+        creation_time: Option<String>,
+        error: Option<String>,
+    },
+    /// Answer to `Import`, after all its reports.
+    Imported {
+        stream: StreamId,
+        segments: u64,
+        bytes: u64,
+        error: Option<String>,
     },
     /// A log line of the worker, already free of credentials.
     Log {

@@ -1,6 +1,7 @@
 //! How libavformat is to open a source: URL, format, options, and what it may reach from there.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{PolicyError, SourceError, SourceKind, SourcePolicy, SourceSpec, Transport};
@@ -23,6 +24,21 @@ impl fmt::Debug for OpenPlan {
 }
 
 impl OpenPlan {
+    /// How to open a file that was named outright, not as a source.
+    ///
+    /// # Errors
+    /// [`PolicyError`] when it is outside the policy's folders.
+    pub fn for_file(policy: &SourcePolicy, path: &Path) -> Result<OpenPlan, PolicyError> {
+        let real = policy.resolve_file(path)?;
+        let Limits { protocols, formats } = limits(SourceKind::File);
+        let mut options = Options(Vec::new());
+        options.set("protocol_whitelist", protocols);
+        options.set("format_whitelist", formats);
+        options.set("max_streams", "32");
+        options.probe(5 << 20, 5_000_000);
+        Ok(OpenPlan { url: format!("file:{}", real.display()), format: None, options: options.0, secrets: Vec::new() })
+    }
+
     /// `text` without anything secret: for messages that come from libraries.
     pub fn scrub(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_string(), |t, secret| t.replace(secret.as_str(), "***"))

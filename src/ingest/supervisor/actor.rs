@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::book::change_of;
 use super::committer::{CommitNews, Committer};
 use super::placement::{Placement, Successors, WorkerId};
 use super::process::{Gone, Process, ProcessEvent, Spawner};
@@ -140,6 +141,15 @@ impl Actor {
                         }
                     }
                     entry.wanted = Some(wanted);
+                    // The first footage was imported meanwhile. Its worker knows of none and must begin anew.
+                    if !entry.book.has_footage() && book.has_footage() {
+                        entry.book = book;
+                        entry.running = None;
+                        if let Some(mut entry) = self.streams.remove(&row.id) {
+                            self.note_downtime(&row.id, &mut entry);
+                            self.streams.insert(row.id.clone(), entry);
+                        }
+                    }
                 }
                 None => {
                     self.board.update(&row.id, now, |_| {});
@@ -161,7 +171,8 @@ impl Actor {
     fn note_downtime(&self, stream: &StreamId, entry: &mut Entry) {
         if entry.book.has_footage() && entry.book.gaps.open.is_none() {
             let start = entry.book.gaps.closed.last().and_then(|g| g.end).unwrap_or(entry.book.end);
-            self.open_gap(stream, entry, start, GapCause::ServiceKilled, "");
+            let cause = if entry.book.imported_last { GapCause::NotImported } else { GapCause::ServiceKilled };
+            self.open_gap(stream, entry, start, cause, "");
         }
     }
 
@@ -308,7 +319,7 @@ impl Actor {
             | FromWorker::Reconnecting { stream, .. }
             | FromWorker::Stopped { stream, .. }
             | FromWorker::PublishEnded { stream, .. } => Some(stream.clone()),
-            FromWorker::Ready { .. } | FromWorker::Log { .. } => None,
+            FromWorker::Ready { .. } | FromWorker::Log { .. } | FromWorker::Probed { .. } | FromWorker::Imported { .. } => None,
         }
     }
 
@@ -354,7 +365,7 @@ impl Actor {
             _ => {}
         }
         let Some(entry) = self.streams.get(stream) else { return };
-        if let Some(change) = change_of(report, entry).filter(|_| !entry.refused) {
+        if let Some(change) = change_of(report, &entry.book).filter(|_| !entry.refused) {
             self.committer.push(stream, change);
         }
     }
@@ -545,19 +556,6 @@ impl Actor {
         process.send(ToWorker::Publish { stream: stream.clone(), socket, format });
         Ok(told)
     }
-}
-
-/// What a report means for the index; `None` when nothing.
-fn change_of(report: FromWorker, entry: &Entry) -> Option<IndexChange> {
-    Some(match report {
-        FromWorker::RunStarted { run, init } => IndexChange::RunStarted(crate::media::RunInfo { init, ..run }),
-        FromWorker::BlockOpened { id, .. } => IndexChange::BlockOpened(entry.book.blocks.get(&id)?.clone()),
-        FromWorker::Segment { block, entry, .. } => IndexChange::SegmentAppended { block, entry },
-        FromWorker::BlockSealed { block, size_bytes, checksum } => IndexChange::BlockSealed { block, size_bytes, checksum },
-        FromWorker::GapOpened { stream, start, cause, detail } => IndexChange::GapOpened { stream, start, cause, detail },
-        FromWorker::GapClosed { stream, end } => IndexChange::GapClosed { stream, end },
-        _ => return None,
-    })
 }
 
 fn log(level: LogLevel, stream: Option<&StreamId>, message: &str) {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::db::IndexChange;
 use crate::ingest::gap_list::GapList;
 use crate::ingest::protocol::FromWorker;
 use crate::media::{BlockId, BlockInfo, BlockState, RunId, RunInfo, SegmentTable, Timestamp};
@@ -16,6 +17,8 @@ pub struct Book {
     pub next_sequence: u64,
     /// Since the last footage.
     pub gaps: GapList,
+    /// The last footage was imported.
+    pub imported_last: bool,
     /// Runs and blocks that workers have open, with everything reported of them.
     pub runs: HashMap<RunId, RunInfo>,
     pub blocks: HashMap<BlockId, BlockInfo>,
@@ -91,6 +94,19 @@ impl Book {
         }
         Ok(())
     }
+}
+
+/// What a report means for the index; `None` when nothing. The book has taken it in already.
+pub fn change_of(report: FromWorker, book: &Book) -> Option<IndexChange> {
+    Some(match report {
+        FromWorker::RunStarted { run, init } => IndexChange::RunStarted(RunInfo { init, ..run }),
+        FromWorker::BlockOpened { id, .. } => IndexChange::BlockOpened(book.blocks.get(&id)?.clone()),
+        FromWorker::Segment { block, entry, .. } => IndexChange::SegmentAppended { block, entry },
+        FromWorker::BlockSealed { block, size_bytes, checksum } => IndexChange::BlockSealed { block, size_bytes, checksum },
+        FromWorker::GapOpened { stream, start, cause, detail } => IndexChange::GapOpened { stream, start, cause, detail },
+        FromWorker::GapClosed { stream, end } => IndexChange::GapClosed { stream, end },
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -12,15 +12,15 @@
 //! run begins behind it. See [`placement`] for streams that kill their worker.
 
 mod actor;
-mod book;
+pub(in crate::ingest) mod book;
 mod committer;
-mod placement;
-mod process;
+pub(in crate::ingest) mod placement;
+pub(in crate::ingest) mod process;
 mod salvage;
 mod status;
 mod streams;
 #[cfg(test)]
-mod tests;
+pub(in crate::ingest) mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

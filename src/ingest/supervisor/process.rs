@@ -22,14 +22,14 @@ pub struct WorkerProgram {
 
 /// What a worker process does, in order: its reports, then its end.
 #[derive(Debug)]
-pub(super) enum ProcessEvent {
+pub(in crate::ingest) enum ProcessEvent {
     Report(Box<FromWorker>),
     Gone(Gone),
 }
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Gone {
+pub(in crate::ingest) struct Gone {
     pub death: Death,
     /// For people: `was killed by signal 11 (SIGSEGV)`.
     pub words: String,
@@ -37,7 +37,7 @@ pub(super) struct Gone {
 
 /// A running worker process. Dropping it closes its standard input, which ends it.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(in crate::ingest) struct Process {
     pub pid: u32,
     commands: mpsc::UnboundedSender<ToWorker>,
     kill: mpsc::UnboundedSender<()>,
@@ -62,7 +62,7 @@ type SpawnRequest = (WorkerProgram, oneshot::Sender<std::io::Result<Child>>);
 /// The kernel kills a worker when the *thread* that started it ends (`PR_SET_PDEATHSIG`), and tokio's threads
 /// may come and go.
 #[derive(Clone)]
-pub(super) struct Spawner(std::sync::mpsc::Sender<SpawnRequest>);
+pub(in crate::ingest) struct Spawner(std::sync::mpsc::Sender<SpawnRequest>);
 
 impl Spawner {
     /// # Errors

@@ -137,8 +137,17 @@ pub(super) async fn read_book(db: &Db, row: &StreamRow) -> DbResult<Book> {
             if gap.end.is_some() { gaps.closed.push(gap) } else { gaps.open = Some(gap) }
         }
     }
+    // An import has an end of its own: nothing was cut off there.
+    let last = end.and_then(|end| TimeRange::new(Timestamp(end.as_micros() - 1), end).ok());
+    let mut imported_last = false;
+    if let Some(last) = last.filter(|_| gaps.open.is_none()) {
+        for extent in db.run_extents(&row.id, last, 1).await? {
+            imported_last = db.run(extent.run).await?.is_some_and(|r| r.import_key.is_some());
+        }
+    }
     Ok(Book {
         end: end.unwrap_or_default(),
+        imported_last,
         next_run_ordinal: row.next_run_ordinal,
         next_sequence: row.next_sequence,
         gaps,

@@ -49,7 +49,7 @@ fn worker_process() {
 }
 
 /// The test harness prints to stdout, so reports go through another descriptor.
-fn program() -> WorkerProgram {
+pub(in crate::ingest) fn program() -> WorkerProgram {
     let me = std::env::current_exe().unwrap();
     let test = format!("{}::worker_process", module_path!().split_once("::").unwrap().1);
     let script = format!("exec 3>&1 >/dev/null; exec '{}' --exact '{test}' --ignored --nocapture", me.display());
@@ -63,8 +63,8 @@ struct House {
     handle: SupervisorHandle,
 }
 
-fn settings(dir: &Path) -> IngestSettings {
-    let worker = WorkerConfig {
+pub(in crate::ingest) fn worker_config(dir: &Path) -> WorkerConfig {
+    WorkerConfig {
         media_root: dir.join("media").display().to_string(),
         segment_target_us: 500_000,
         segment_max_us: 2_000_000,
@@ -79,8 +79,11 @@ fn settings(dir: &Path) -> IngestSettings {
         forbidden_networks: vec![],
         file_roots: vec![dir.display().to_string()],
         lock_file: None,
-    };
-    IngestSettings { workers: 2, run_dir: dir.join("run"), program: program(), worker }
+    }
+}
+
+fn settings(dir: &Path) -> IngestSettings {
+    IngestSettings { workers: 2, run_dir: dir.join("run"), program: program(), worker: worker_config(dir) }
 }
 
 impl House {

@@ -13,6 +13,7 @@
 //! when standard input does, when a report cannot be written, and by the kernel's hand when the parent dies;
 //! and while it lives it holds a shared lock that the next supervisor waits for.
 
+mod import;
 mod lane;
 mod outlet;
 mod pace;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use super::frame;
 use super::gap_list::GapList;
-use super::protocol::{FromWorker, LogLevel, StreamJob, ToWorker, WorkerConfig};
+use super::protocol::{FromWorker, ImportJob, LogLevel, StreamJob, ToWorker, WorkerConfig};
 use super::source::{SourceKind, SourcePolicy, SourceSpec};
 use crate::clock::{SharedClock, SystemClock};
 use crate::ffmpeg::{self, Interrupt};
@@ -155,6 +156,8 @@ impl Worker {
                 // The supervisor sees that nobody connects.
                 None => self.shared.reports.log(LogLevel::Warn, Some(&stream), "a sender came for a stream that is not here"),
             },
+            ToWorker::Probe { path } => self.shared.reports.say(&import::probe(&self.shared, &path)),
+            ToWorker::Import(job) => self.import(job),
             ToWorker::Configure(_) => self.shared.reports.log(LogLevel::Error, None, "configured twice"),
             ToWorker::Shutdown => {}
         }
@@ -189,6 +192,15 @@ impl Worker {
                 self.shared.reports.log(LogLevel::Error, Some(&stream), detail.as_str());
                 self.shared.reports.say(&FromWorker::Stopped { stream, detail });
             }
+        }
+    }
+
+    /// In a thread of its own, so that the end of the commands is seen meanwhile.
+    fn import(&self, job: ImportJob) {
+        let shared = self.shared.clone();
+        let work = move || shared.reports.say(&import::import(&shared, job));
+        if let Err(e) = std::thread::Builder::new().name("import".into()).stack_size(STREAM_STACK_BYTES).spawn(work) {
+            self.shared.reports.log(LogLevel::Error, None, format!("no thread to import a file: {e}"));
         }
     }
 

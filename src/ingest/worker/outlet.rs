@@ -6,7 +6,7 @@
 use super::lane::{LaneEntry, Lanes, SharedRecorder, StreamEvent, lock};
 use super::recorder::Segment;
 use crate::ingest::protocol::StreamState;
-use crate::media::{GapCause, Timestamp};
+use crate::media::{GapCause, TimeRange, Timestamp};
 use crate::segment::Event;
 
 pub(super) enum Way {
@@ -14,18 +14,23 @@ pub(super) enum Way {
     Lane(LaneEntry),
 }
 
+/// A segment that begins this much before its limit is kept, and said to begin there; see `import`.
+const SEAM_US: i64 = 1_000_000;
+
 pub(super) struct Outlet {
     recorder: SharedRecorder,
     way: Way,
     /// Said instead of the segmenter's words when the run ends: why the connection did.
     end_detail: Option<String>,
     segments: u64,
+    /// Nothing outside is written.
+    limits: Option<TimeRange>,
 }
 
 impl Outlet {
     pub fn new(recorder: SharedRecorder, lanes: Option<&Lanes>) -> Self {
         let way = lanes.map_or(Way::Straight, |l| Way::Lane(l.enter(recorder.clone())));
-        Outlet { recorder, way, end_detail: None, segments: 0 }
+        Outlet { recorder, way, end_detail: None, segments: 0, limits: None }
     }
 
     /// Segments handed over so far.
@@ -39,15 +44,25 @@ impl Outlet {
         self.end_detail = detail;
     }
 
+    /// Leaves out what is outside; a segment across a limit is shortened in wall time where that is little.
+    pub fn set_limits(&mut self, limits: Option<TimeRange>) {
+        self.limits = limits;
+    }
+    /// Why what comes cannot be written, where that is known at once.
+    pub fn trouble(&self) -> Option<String> {
+        matches!(self.way, Way::Straight).then(|| lock(&self.recorder).trouble()).flatten()
+    }
+
     /// Takes what the segmenter made.
     pub fn event(&mut self, event: Event<'_>) {
         match event {
             Event::RunStarted(run) => self.send(StreamEvent::RunStarted(run.init)),
             Event::Segment(s) => {
+                let Some((start, wall_us)) = self.limited(s.start, s.wall_us) else { return };
                 self.segments += 1;
                 self.segment(&Segment {
-                    start: s.start,
-                    wall_us: s.wall_us,
+                    start,
+                    wall_us,
                     media_us: s.media_us,
                     keyframe_bytes: s.keyframe_bytes,
                     independent: s.independent,
@@ -60,6 +75,14 @@ impl Outlet {
                 self.send(StreamEvent::RunEnded { cause: end.cause, detail });
             }
         }
+    }
+
+    fn limited(&self, start: Timestamp, wall_us: u32) -> Option<(Timestamp, u32)> {
+        let Some(limits) = self.limits else { return Some((start, wall_us)) };
+        let end = start.saturating_add_micros(i64::from(wall_us)).min(limits.end());
+        let from = start.max(limits.start());
+        let left = u32::try_from(end.micros_since(from)).ok().filter(|left| *left > 0)?;
+        (from.micros_since(start) <= SEAM_US).then_some((from, left))
     }
 
     fn segment(&mut self, segment: &Segment<'_>) {

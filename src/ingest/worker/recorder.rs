@@ -134,6 +134,10 @@ impl Recorder {
         (self.segments, self.bytes)
     }
 
+    /// Why segments are being dropped, if they are.
+    pub fn trouble(&self) -> Option<String> {
+        self.stalled.as_ref().map(|(_, why)| why.clone())
+    }
     pub fn is_finished(&self) -> bool {
         self.finished
     }

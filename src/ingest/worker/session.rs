@@ -129,7 +129,11 @@ impl Session<'_> {
     /// Packets alone are no footage: without keyframes, or all damaged, they lead nowhere.
     fn check_progress(&self, now: Duration) -> Result<(), (GapCause, String)> {
         let longest = Duration::from_micros(u64::from(self.config.segmenter.max_us)) * 2 + self.config.silence;
-        if self.config.pace == Pace::FullSpeed || now.saturating_sub(self.last_output) < longest {
+        if self.config.pace == Pace::FullSpeed {
+            // The file is there to be read again: nothing may be left out of it.
+            return self.outlet.trouble().map_or(Ok(()), |why| Err((GapCause::WriteFailed, why)));
+        }
+        if now.saturating_sub(self.last_output) < longest {
             return Ok(());
         }
         let oddities = self.segmenter.oddities();
