@@ -156,7 +156,6 @@ impl Muxer {
             p.codec_id = a.codec.id();
             p.sample_rate = i32::try_from(a.sample_rate).map_err(|_| Error::Invalid("the sample rate is too high"))?;
             ffi::av_channel_layout_default(&mut p.ch_layout, i32::try_from(a.channels).unwrap_or(2));
-            p.channels = p.ch_layout.nb_channels;
             // The muxer complains without one; it is not written.
             p.frame_size = 1024;
             match a.codec {

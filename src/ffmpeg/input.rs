@@ -1,11 +1,12 @@
 //! An opened source: its tracks, then its packets.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::ptr;
 use std::sync::Arc;
 
 use ffmpeg_next::ffi::{self, AVDiscard, AVMediaType};
 
+use super::codec_watch::{CodecWatch, Verdict};
 use super::ffi_util::{Dictionary, OwnedPacket, bytes, c_string, check, out_of_memory, static_str};
 use super::interrupt::{Interrupt, InterruptReason, interrupt_callback};
 use super::reader::ReaderIo;
@@ -38,7 +39,7 @@ pub struct Packet<'a> {
 #[derive(Debug)]
 pub enum Read<'a> {
     Packet(Packet<'a>),
-    /// The source's tracks are others now: see [`Input::tracks`]. The packet that showed it comes next.
+    /// The source's tracks are others now: see [`Input::tracks`].
     TracksChanged,
     /// The source is over.
     End,
@@ -68,9 +69,12 @@ pub struct Input {
     pending: Pending,
     ended: bool,
     streams_seen: u32,
+    watch: CodecWatch,
+    url: CString,
+    options: OpenOptions,
     interrupt: Arc<Interrupt>,
     // Dropped after `Drop::drop` has closed the context that reads from it.
-    _io: Option<ReaderIo>,
+    io: Option<ReaderIo>,
 }
 
 // SAFETY: libavformat contexts have no thread affinity; all use is through `&mut self`.
@@ -93,54 +97,51 @@ impl Input {
     }
 
     fn open_any(url: CString, options: &OpenOptions, interrupt: Arc<Interrupt>, io: Option<ReaderIo>) -> Result<Input, Error> {
-        let format = match options.format {
-            Some(name) => find_demuxer(name)?,
-            None => ptr::null(),
-        };
-        let mut dictionary = Dictionary::new(options.options.iter().map(|(k, v)| (k.as_str(), v.as_str())))?;
-        let packet = OwnedPacket::new()?;
-        // SAFETY: the context is ours until avformat_open_input, which frees it when it fails. The interrupt
-        // lives in the returned Input, longer than the context.
-        let context = unsafe {
-            let mut context = ffi::avformat_alloc_context();
-            if context.is_null() {
-                return Err(out_of_memory());
-            }
-            (*context).interrupt_callback.callback = Some(interrupt_callback);
-            (*context).interrupt_callback.opaque = Arc::as_ptr(&interrupt).cast_mut().cast();
-            if let Some(io) = &io {
-                (*context).pb = io.as_ptr();
-                (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
-            }
-            let code = ffi::avformat_open_input(&mut context, url.as_ptr(), format, &mut dictionary.0);
-            if code < 0 {
-                return Err(failure("open the source", code, &interrupt));
-            }
-            context
-        };
+        let context = open_context(&url, options, &interrupt, io.as_ref(), 0)?;
         let mut input = Input {
             context,
-            packet,
+            packet: OwnedPacket::new()?,
             video: None,
             audio: None,
             transcoder: None,
             pending: Pending::Nothing,
             ended: false,
             streams_seen: 0,
+            watch: CodecWatch::default(),
+            url,
+            options: options.clone(),
             interrupt,
-            _io: io,
+            io,
         };
-        // SAFETY: the context is open. Probing errors on one stream are no reason to give up the others, but
-        // an interrupt is.
-        let code = unsafe { ffi::avformat_find_stream_info(input.context, ptr::null_mut()) };
-        if code < 0 || input.interrupt.reason().is_some() {
-            return Err(failure("look at the source's tracks", code, &input.interrupt));
-        }
-        input.choose_tracks()?;
-        if input.video.is_none() && input.audio.is_none() {
-            return Err(Error::NoTracks { found: input.describe_streams() });
-        }
+        input.look_at_tracks()?;
         Ok(input)
+    }
+
+    fn look_at_tracks(&mut self) -> Result<(), Error> {
+        // SAFETY: the context is open. Probing errors on one stream are no reason to give up the others, but an
+        // interrupt is.
+        let code = unsafe { ffi::avformat_find_stream_info(self.context, ptr::null_mut()) };
+        if code < 0 || self.interrupt.reason().is_some() {
+            return Err(failure("look at the source's tracks", code, &self.interrupt));
+        }
+        self.choose_tracks()?;
+        if self.video.is_none() && self.audio.is_none() {
+            return Err(Error::NoTracks { found: self.describe_streams() });
+        }
+        Ok(())
+    }
+
+    /// Starts over where the source is now: what libavformat believes of it is out of date. A file goes on
+    /// behind the packet just read, a pushed body with what comes next, and an address is connected to again.
+    fn reopen(&mut self) -> Result<(), Error> {
+        let position = self.raw_packet().pos;
+        let is_file = self.io.is_none() && (self.url.to_bytes().starts_with(b"file:") || !self.url.to_bytes().contains(&b':'));
+        let skip = if is_file { position.max(0) } else { 0 };
+        // SAFETY: closed once; the pointer is replaced or left null, which close and drop take.
+        unsafe { ffi::avformat_close_input(&mut self.context) };
+        self.context = open_context(&self.url, &self.options, &self.interrupt, self.io.as_ref(), skip)?;
+        self.watch = CodecWatch::default();
+        self.look_at_tracks()
     }
 
     /// The tracks that are recorded.
@@ -168,7 +169,7 @@ impl Input {
             if entry.is_null() {
                 return None;
             }
-            Some(std::ffi::CStr::from_ptr((*entry).value).to_string_lossy().into_owned())
+            Some(CStr::from_ptr((*entry).value).to_string_lossy().into_owned())
         }
     }
 
@@ -286,6 +287,18 @@ impl Input {
     /// Looks whether the packet just read shows other tracks than before: a stream that appeared, another
     /// codec behind the same stream (a new TS program map), new parameters in the container.
     fn tracks_changed(&mut self) -> Result<bool, Error> {
+        match self.verdict() {
+            Verdict::Same => {}
+            Verdict::Suspicious => {
+                self.pending = Pending::Nothing;
+                return Ok(false);
+            }
+            Verdict::Changed => {
+                self.pending = Pending::Nothing;
+                self.reopen()?;
+                return Ok(true);
+            }
+        }
         let Some(media) = self.media_of_packet() else {
             // SAFETY: plain field.
             let streams = unsafe { (*self.context).nb_streams };
@@ -324,6 +337,16 @@ impl Input {
         }
         self.choose_tracks()?;
         Ok(true)
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        let Some(codec) = self.video.as_ref().map(|v| v.params.codec) else { return Verdict::Same };
+        if self.media_of_packet() != Some(Media::Video) || !matches!(self.format(), "mpegts" | "hls") {
+            return Verdict::Same;
+        }
+        // SAFETY: the packet just read, until the end of this function.
+        let data = unsafe { bytes((*self.packet.as_ptr()).data, (*self.packet.as_ptr()).size) };
+        self.watch.look(codec, data)
     }
 
     fn new_extradata(&self) -> Option<&[u8]> {
@@ -430,6 +453,42 @@ impl Drop for Input {
     fn drop(&mut self) {
         // SAFETY: closes and frees once; custom I/O is left to its owner.
         unsafe { ffi::avformat_close_input(&mut self.context) };
+    }
+}
+
+/// Opens without looking at tracks yet. `skip` bytes of a file are passed over.
+fn open_context(
+    url: &CStr,
+    options: &OpenOptions,
+    interrupt: &Arc<Interrupt>,
+    io: Option<&ReaderIo>,
+    skip: i64,
+) -> Result<*mut ffi::AVFormatContext, Error> {
+    let format = match options.format {
+        Some(name) => find_demuxer(name)?,
+        None => ptr::null(),
+    };
+    let skip = skip.to_string();
+    let given = options.options.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+    let mut dictionary = Dictionary::new(given.chain([("skip_initial_bytes", skip.as_str())]))?;
+    // SAFETY: the context is ours until avformat_open_input, which frees it when it fails. The interrupt lives in
+    // the Input that holds the context, longer than it.
+    unsafe {
+        let mut context = ffi::avformat_alloc_context();
+        if context.is_null() {
+            return Err(out_of_memory());
+        }
+        (*context).interrupt_callback.callback = Some(interrupt_callback);
+        (*context).interrupt_callback.opaque = Arc::as_ptr(interrupt).cast_mut().cast();
+        if let Some(io) = io {
+            (*context).pb = io.as_ptr();
+            (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
+        }
+        let code = ffi::avformat_open_input(&mut context, url.as_ptr(), format, &mut dictionary.0);
+        if code < 0 {
+            return Err(failure("open the source", code, interrupt));
+        }
+        Ok(context)
     }
 }
 

@@ -15,9 +15,12 @@
 //! surfaces from libavformat as almost any code, so the interrupt's own state is asked first.
 
 #![allow(unsafe_code)]
+// Constants that are `i32` with this libav* are `u32` with another.
+#![allow(clippy::unnecessary_cast)]
 
 pub mod camera;
 mod codec_string;
+mod codec_watch;
 mod decode;
 mod error;
 mod ffi_util;

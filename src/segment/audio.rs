@@ -36,6 +36,8 @@ pub(super) struct Audio {
     bytes: Vec<u8>,
     /// Nothing may be placed before this: it has been written.
     written_until: i64,
+    /// Where the packet goes that showed a jump.
+    jumped: Option<(i64, u32)>,
 }
 
 /// What became of a packet.
@@ -43,7 +45,8 @@ pub(super) struct Audio {
 pub(super) enum Taken {
     Queued,
     Dropped,
-    /// Queued, after the audio's own time jumped.
+    /// The audio's own time has jumped: [`Audio::take_jumped`] takes the packet, when what was queued before has
+    /// been dealt with.
     Jumped,
     /// The audio's parameters are others now; the packet is not taken.
     Changed,
@@ -67,6 +70,7 @@ impl Audio {
             waiting: Vec::new(),
             bytes: Vec::new(),
             written_until: i64::MIN,
+            jumped: None,
             params,
         }
     }
@@ -99,21 +103,38 @@ impl Audio {
         }
         let samples = packet_samples(&self.params, self.core_rate, data).unwrap_or_else(|| self.duration(packet));
         let video = video.map(|v| self.to_samples(v));
-        let (at, taken) = match self.timeline.place(packet.pts.or(packet.dts), samples, video) {
-            AudioPlaced::At(at) => (at, Taken::Queued),
+        match self.timeline.place(packet.pts.or(packet.dts), samples, video) {
+            AudioPlaced::At(at) => self.push(at, samples, data),
             AudioPlaced::SetBack(at) => {
-                self.forget_from(at);
-                (at, Taken::Jumped)
+                self.jumped = Some((at, samples));
+                Taken::Jumped
             }
-            AudioPlaced::Drop => return Taken::Dropped,
-        };
+            AudioPlaced::Drop => Taken::Dropped,
+        }
+    }
+
+    /// Takes the packet that showed a jump. `in_run`: what is queued for the same run after its time is out of
+    /// date; otherwise a new run begins with it.
+    pub(super) fn take_jumped(&mut self, packet: &Packet<'_>, in_run: bool) -> Taken {
+        let Some((at, samples)) = self.jumped.take() else { return Taken::Dropped };
+        let Some(data) = self.unwrap_adts(packet.data) else { return Taken::Dropped };
+        if in_run {
+            self.forget_from(at);
+        } else {
+            self.clear();
+            self.written_until = i64::MIN;
+        }
+        self.push(at, samples, data)
+    }
+
+    fn push(&mut self, at: i64, samples: u32, data: &[u8]) -> Taken {
         if at < self.written_until {
             return Taken::Dropped;
         }
         grow(&mut self.bytes, data.len());
         self.bytes.extend_from_slice(data);
         self.waiting.push(Waiting { at, samples, size: data.len() as u32 });
-        taken
+        Taken::Queued
     }
 
     /// The packet without ADTS header; `None` when the header says that the parameters have changed.
@@ -190,6 +211,11 @@ impl Audio {
         self.waiting.is_empty()
     }
 
+    /// Whether anything is waiting that starts before `at`.
+    pub(super) fn has_before(&self, at: i64) -> bool {
+        self.first_waiting().is_some_and(|first| first < at)
+    }
+
     /// How much is waiting, in samples.
     pub(super) fn waiting_span(&self) -> i64 {
         match (self.waiting.first(), self.waiting.last()) {
@@ -253,12 +279,21 @@ impl Audio {
         let mut samples = Vec::with_capacity(count);
         let mut bytes = 0;
         for (i, w) in self.waiting[..count].iter().enumerate() {
-            let next = self.waiting.get(i + 1).map_or(w.at + i64::from(w.samples), |next| next.at);
-            let duration_ticks = u32::try_from(next - w.at).unwrap_or(w.samples);
+            let duration_ticks = u32::try_from(self.end_of(i) - w.at).unwrap_or(w.samples).max(1);
             samples.push(Sample { size: w.size, duration_ticks, offset_ticks: 0, sync: true });
             bytes += w.size as usize;
         }
         Some(Batch { samples, decode_time: u64::try_from(first.at - zero).unwrap_or(0), bytes })
+    }
+
+    /// Where the sample at this place ends: where the next one starts or is expected.
+    fn end_of(&self, place: usize) -> i64 {
+        let w = self.waiting[place];
+        match (self.waiting.get(place + 1), self.timeline.position()) {
+            (Some(next), _) => next.at,
+            (None, Some(expected)) if expected > w.at => expected.min(w.at + i64::from(w.samples)),
+            _ => w.at + i64::from(w.samples),
+        }
     }
 
     pub(super) fn batch_bytes(&self, batch: &Batch) -> &[u8] {
@@ -267,8 +302,8 @@ impl Audio {
 
     pub(super) fn remove(&mut self, batch: &Batch) {
         let count = batch.samples.len();
-        if let Some(last) = self.waiting.get(count.saturating_sub(1)) {
-            self.written_until = last.at + 1;
+        if count > 0 {
+            self.written_until = self.end_of(count - 1);
         }
         self.remove_first(count);
     }

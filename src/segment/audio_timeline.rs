@@ -12,8 +12,9 @@ const TOLERANCE_MS: i64 = 25;
 /// A step back of up to this is disorder, a step ahead of up to [`HOLE_MS`] a hole. Beyond: suspect.
 const DISORDER_MS: i64 = 200;
 const HOLE_MS: i64 = 3000;
-/// Audio this far from video is not of the same time: other base, or left over from before a jump.
-const SKEW_MAX_MS: i64 = 10_000;
+/// Audio this far from video is not of the same time: other base, or left over from before a jump. More than
+/// fragmented MP4 and HLS put between their tracks.
+const SKEW_MAX_MS: i64 = 35_000;
 /// So many packets must agree on a new time (about half a second of AAC).
 const JUMP_PACKETS: u32 = 20;
 

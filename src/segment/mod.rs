@@ -190,8 +190,8 @@ pub struct Segmenter {
     not_before: Timestamp,
     /// Video packets that could not start a run, in 90 kHz, since the first of them.
     waiting_since: Option<i64>,
-    /// When the last video came, or the first audio where none ever did.
-    video_seen: Option<Arrival>,
+    /// When the first audio came after the last video.
+    alone_since: Option<Arrival>,
     last_arrival: Option<Arrival>,
     oddities: Oddities,
 }
@@ -207,7 +207,7 @@ impl Segmenter {
             next_clock: None,
             not_before: config.not_before,
             waiting_since: None,
-            video_seen: None,
+            alone_since: None,
             last_arrival: None,
             oddities: Oddities::default(),
         };
@@ -229,7 +229,7 @@ impl Segmenter {
         self.video = tracks.video.clone().map(Video::new);
         self.audio = tracks.audio.clone().map(Audio::new);
         self.waiting_since = None;
-        self.video_seen = None;
+        self.alone_since = None;
     }
 
     /// Takes the next packet, which came at `arrival`; what it completes goes to `sink`.
@@ -290,11 +290,11 @@ impl Segmenter {
             },
         };
         self.oddities.mended += u64::from(stamp.mended);
-        self.video_seen = Some(arrival);
+        self.alone_since = None;
         if packet.keyframe {
             self.at_keyframe(packet, &stamp, sink)?;
         }
-        if self.run.is_none() && !self.start_with_video(packet, &stamp) {
+        if self.run.is_none() && !self.start_with_video(packet, &stamp)? {
             self.oddities.dropped += 1;
             return Ok(());
         }
@@ -308,10 +308,13 @@ impl Segmenter {
     }
 
     fn video_jumped(&mut self, packet: &Packet<'_>, by_us: i64, arrival: Arrival, sink: Sink<'_>) -> Result<Option<Stamp>, Error> {
-        let (cause, detail) = self.why_jumped(by_us, arrival);
-        self.end_run(cause, detail, After::Jump { by_us }, sink)?;
-        if let Some(audio) = &mut self.audio {
-            audio.restart();
+        // Video that comes back to recorded audio has only been away: the audio's time holds.
+        if self.run.as_ref().is_none_or(Run::is_led_by_video) {
+            let (cause, detail) = self.why_jumped(by_us, arrival);
+            self.end_run(cause, detail, After::Jump { by_us }, sink)?;
+            if let Some(audio) = &mut self.audio {
+                audio.restart();
+            }
         }
         let Some(video) = &mut self.video else { return Ok(None) };
         video.timeline.restart();
@@ -377,22 +380,28 @@ impl Segmenter {
         let (decode, end) = run.relative(stamp);
         // A keyframe shown before pictures that came earlier is no clean seam: keep all of them.
         let end = end.max(run.end());
-        let audio_until = audio_until(run, self.audio.as_ref(), end);
-        run.cut(end, decode, audio_until, None);
         run.emit_all(self.audio.as_mut(), sink)?;
+        if has_content(run, self.audio.as_ref()) {
+            let audio_until = audio_until(run, self.audio.as_ref(), end);
+            run.cut(end, decode, audio_until, None);
+            run.emit_all(self.audio.as_mut(), sink)?;
+        }
         self.close_run(GapCause::CodecChange, detail, sink);
         self.next_clock = Some(WallClock::starting_at(self.not_before, self.is_exact()));
         Ok(())
     }
 
-    fn start_with_video(&mut self, packet: &Packet<'_>, stamp: &Stamp) -> bool {
-        let Some(video) = &mut self.video else { return false };
+    fn start_with_video(&mut self, packet: &Packet<'_>, stamp: &Stamp) -> Result<bool, Error> {
+        let Some(video) = &mut self.video else { return Ok(false) };
         let since = *self.waiting_since.get_or_insert(stamp.dts);
         let waited_us = timeline::ticks_to_us(stamp.dts.saturating_sub(since), VIDEO_TIMESCALE);
-        if !packet.keyframe && waited_us < i64::from(self.config.max_us) {
-            return false;
+        let has_waited = waited_us >= i64::from(self.config.max_us);
+        if !packet.keyframe && !has_waited {
+            return Ok(false);
         }
-        let Some(params) = video.init_params(packet.data) else { return false };
+        let Some(params) = video.init_params(packet.data) else {
+            return if has_waited { Err(Error::Invalid("the video's parameters cannot be read")) } else { Ok(false) };
+        };
         if let Some(audio) = &mut self.audio {
             audio.adopt_change();
         }
@@ -401,7 +410,7 @@ impl Segmenter {
         let zero_audio = self.audio.as_ref().map_or(0, |a| a.to_samples(stamp.pts));
         self.waiting_since = None;
         self.run = Some(Run::new(Lead::Video(Box::new(params)), clock, *stamp, zero_audio, buffers));
-        true
+        Ok(true)
     }
 
     fn clock_for_run(&mut self) -> WallClock {
@@ -457,7 +466,7 @@ impl Segmenter {
 
     fn feed_audio(&mut self, packet: &Packet<'_>, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
         let leads = self.run.as_ref().is_some_and(|run| !run.is_led_by_video());
-        self.video_seen.get_or_insert(arrival);
+        self.alone_since.get_or_insert(arrival);
         let video_is_gone = self.video_is_gone(arrival);
         let Some(audio) = &mut self.audio else { return Ok(()) };
         let video_at = self.video.as_ref().and_then(|v| v.timeline.position()).filter(|_| !leads && !video_is_gone);
@@ -470,7 +479,13 @@ impl Segmenter {
             Taken::Jumped => {
                 self.oddities.mended += 1;
                 if leads {
-                    return self.leading_audio_jumped(arrival, sink);
+                    self.end_run(GapCause::TimestampJump, "", After::Anything, sink)?;
+                }
+                if let Some(audio) = &mut self.audio {
+                    audio.take_jumped(packet, !leads);
+                }
+                if leads {
+                    return self.start_with_audio(arrival, sink);
                 }
             }
             Taken::Changed => {
@@ -510,7 +525,7 @@ impl Segmenter {
             (Some(video), Some(position)) => audio.to_90k(position).saturating_sub(video),
             _ => audio.to_90k(audio.waiting_span()),
         };
-        ahead > INTERLEAVE_MAX_TICKS || (ahead > 0 && self.has_passed(self.video_seen, VIDEO_WAIT, arrival))
+        ahead > INTERLEAVE_MAX_TICKS || (ahead > 0 && self.has_passed(self.alone_since, VIDEO_WAIT, arrival))
     }
 
     /// Whether so much time has passed, in live recording.
@@ -560,12 +575,6 @@ impl Segmenter {
         run.emit_all(Some(audio), sink)
     }
 
-    fn leading_audio_jumped(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), Error> {
-        // What was queued before has been judged out of date where it overlaps; the rest ends the run.
-        self.end_run(GapCause::TimestampJump, "", After::Anything, sink)?;
-        self.start_with_audio(arrival, sink)
-    }
-
     // ---- writing
 
     /// Writes finished segments whose audio is complete, or has had its time.
@@ -594,9 +603,7 @@ impl Segmenter {
     fn end_run(&mut self, cause: GapCause, detail: &'static str, after: After, sink: Sink<'_>) -> Result<(), Error> {
         let Some(run) = &mut self.run else { return Ok(()) };
         run.emit_all(self.audio.as_mut(), sink)?;
-        let has_video = run.segment_samples() > 0;
-        let has_audio = !run.is_led_by_video() && self.audio.as_ref().is_some_and(|a| !a.is_empty());
-        if has_video || has_audio {
+        if has_content(run, self.audio.as_ref()) {
             let end = run.end();
             let audio_until = if after == After::SameTime { audio_until(run, self.audio.as_ref(), end) } else { i64::MAX };
             run.cut(end, end, audio_until, None);
@@ -636,6 +643,11 @@ fn describe_late(late: Late) -> (GapCause, &'static str) {
 
 fn us_to_ticks(us: u32) -> i64 {
     i64::from(us) * i64::from(VIDEO_TIMESCALE) / 1_000_000
+}
+
+/// Whether the segment in flight would hold anything.
+fn has_content(run: &Run, audio: Option<&Audio>) -> bool {
+    run.segment_samples() > 0 || (!run.is_led_by_video() && audio.is_some_and(|a| !a.is_empty()))
 }
 
 /// Audio before presentation time `end` of the run, in samples of the source's time.

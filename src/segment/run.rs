@@ -212,6 +212,9 @@ impl Run {
         {
             audio.forget_before(self.zero_audio);
         }
+        if cut.samples == 0 && !audio.as_ref().is_some_and(|a| a.has_before(cut.audio_until)) {
+            return Ok(());
+        }
         let has_audio = match self.started {
             Some(has_audio) => has_audio,
             None => self.announce(&cut, audio.as_deref(), sink)?,

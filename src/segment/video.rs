@@ -6,7 +6,7 @@ use super::nal::{self, Framing, Kind};
 use super::obu;
 use super::params::ParameterSets;
 use super::timeline::Timeline;
-use crate::ffmpeg::{VideoCodec, VideoParams, picture_size};
+use crate::ffmpeg::{VideoCodec, VideoParams, init_segment, picture_size};
 use crate::media::VIDEO_TIMESCALE;
 
 /// Packets above this are no pictures. A 16K intra picture is a tenth of it.
@@ -23,8 +23,8 @@ pub(super) struct Video {
     /// A picture parameter set that the init segment does not have has been kept in a sample: from then on
     /// all are kept, or the decoder would go on with the wrong one.
     keeps_sets: bool,
-    /// The size is of other parameter sets.
-    size_is_stale: bool,
+    /// Size of the picture that `sets` describe, once known.
+    size: Option<(u32, u32)>,
 }
 
 impl Video {
@@ -38,7 +38,7 @@ impl Video {
             sets,
             in_band: ParameterSets::default(),
             keeps_sets: false,
-            size_is_stale: params.width == 0 || params.height == 0,
+            size: (params.width > 0 && params.height > 0).then_some((params.width, params.height)),
             params,
         }
     }
@@ -65,27 +65,34 @@ impl Video {
         if found.is_empty() || found.sequence.iter().all(|unit| self.sets.contains(Kind::Sps, unit)) {
             return false;
         }
-        let had_any = !self.sets.is_empty();
-        self.sets = found.over(codec, &self.sets);
-        self.size_is_stale = had_any || self.params.width == 0 || self.params.height == 0;
+        let new = found.over(codec, &self.sets);
+        // A damaged packet must not end a run: what no decoder can use is not believed.
+        let Some(size) = self.usable_size(&new, self.size.filter(|_| self.sets.is_empty()), data) else { return false };
+        self.sets = new;
+        self.size = Some(size);
         true
     }
 
     /// Parameters for an init segment, the size read from `keyframe` where it is not known. `None` while
-    /// something is missing.
+    /// something is missing or cannot be used.
     pub(super) fn init_params(&mut self, keyframe: &[u8]) -> Option<VideoParams> {
-        let codec = self.params.codec;
-        if !self.sets.is_complete(codec) {
+        let size = self.usable_size(&self.sets, self.size, keyframe)?;
+        self.size = Some(size);
+        self.keeps_sets = false;
+        Some(self.params_with(&self.sets, size))
+    }
+
+    fn params_with(&self, sets: &ParameterSets, (width, height): (u32, u32)) -> VideoParams {
+        VideoParams { extradata: sets.to_extradata(self.params.codec), width, height, ..self.params.clone() }
+    }
+
+    /// The picture's size, if an init segment can be made of these sets.
+    fn usable_size(&self, sets: &ParameterSets, known: Option<(u32, u32)>, keyframe: &[u8]) -> Option<(u32, u32)> {
+        if !sets.is_complete(self.params.codec) {
             return None;
         }
-        let extradata = self.sets.to_extradata(codec);
-        if self.size_is_stale {
-            let (width, height) = self.size_from(&extradata, keyframe)?;
-            (self.params.width, self.params.height) = (width, height);
-            self.size_is_stale = false;
-        }
-        self.keeps_sets = false;
-        Some(VideoParams { extradata, ..self.params.clone() })
+        let size = known.or_else(|| self.size_from(&sets.to_extradata(self.params.codec), keyframe))?;
+        init_segment(Some(&self.params_with(sets, size)), None).is_ok().then_some(size)
     }
 
     fn size_from(&self, extradata: &Bytes, keyframe: &[u8]) -> Option<(u32, u32)> {
@@ -198,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn another_sequence_set_is_a_change_and_another_picture_set_is_kept() {
+    fn another_picture_set_is_no_change_but_kept() {
         let mut v = video(VideoCodec::H264, SETS);
         let picture_only = [0, 0, 1, 0x68, 9, 0, 0, 1, 0x65, 1];
         assert!(!v.keyframe_changes_parameters(&picture_only));
@@ -208,16 +215,30 @@ mod tests {
         out.clear();
         v.append(&[0, 0, 1, 0x68, 3, 0, 0, 1, 0x41, 1], &mut out);
         assert_eq!(out, [0, 0, 0, 2, 0x68, 3, 0, 0, 0, 2, 0x41, 1]);
-        assert!(v.keyframe_changes_parameters(&[0, 0, 1, 0x67, 5, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 1]));
+    }
+
+    /// 640x360 of x264.
+    const OTHER: &[u8] =
+        &[0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0xc0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0xc8, 0x3c, 0x58, 0xba, 0x80];
+
+    #[test]
+    fn another_sequence_set_is_a_change_also_in_a_packet_of_its_own() {
+        let sets = [&[0, 0, 1][..], OTHER, &[0, 0, 1, 0x68, 0xce, 0x0f, 0xc8]].concat();
+        let picture = [0, 0, 1, 0x65, 0x88, 0x84, 0x3f];
+        let mut v = video(VideoCodec::H264, SETS);
+        assert!(v.keyframe_changes_parameters(&[&sets[..], &picture].concat()));
+        let mut v = video(VideoCodec::H264, SETS);
+        v.append(&sets, &mut Vec::new());
+        assert!(v.keyframe_changes_parameters(&picture));
+        assert_eq!(&v.sets.sequence, &[OTHER.to_vec()]);
+        assert_eq!(v.size, Some((640, 360)));
     }
 
     #[test]
-    fn sets_in_a_packet_of_their_own_count_for_the_next_keyframe() {
+    fn a_sequence_set_that_no_decoder_can_use_is_not_believed() {
         let mut v = video(VideoCodec::H264, SETS);
-        let mut out = Vec::new();
-        v.append(&[0, 0, 1, 0x67, 5, 0, 0, 1, 0x68, 6], &mut out);
-        assert!(v.keyframe_changes_parameters(&[0, 0, 1, 0x65, 1]));
-        assert_eq!(&v.sets.to_extradata(VideoCodec::H264)[..], &[0, 0, 0, 1, 0x67, 5, 0, 0, 0, 1, 0x68, 6]);
+        assert!(!v.keyframe_changes_parameters(&[0, 0, 1, 0x67, 0, 0xff, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 1]));
+        assert_eq!(v.size, Some((640, 360)));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn read(luma: &[u8], stride: usize, width: usize, height: usize) -> Option<i
         let mean = middle.iter().map(|p| usize::from(*p)).sum::<usize>() / middle.len();
         mean > 127
     };
-    if !(cell(0) && !cell(1) && !cell(CELLS - 2) && cell(CELLS - 1)) {
+    if !cell(0) || cell(1) || cell(CELLS - 2) || !cell(CELLS - 1) {
         return None;
     }
     Some((2..2 + TIME_BITS).fold(0, |ms, i| ms << 1 | i64::from(cell(i))))

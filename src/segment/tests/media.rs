@@ -1,11 +1,14 @@
 //! Real media, made by the ffmpeg command, recorded, and read back by it.
 
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::SystemClock;
+use crate::ffmpeg::camera::{self, CameraFormat, CameraOptions, CameraOutput, CameraVideo};
 use crate::ffmpeg::{Input, Interrupt, OpenOptions, Read};
 use crate::media::{GapCause, Timestamp};
 use crate::segment::{Arrival, Event, RunStart, Segmenter, SegmenterConfig};
@@ -244,4 +247,132 @@ fn telephone_audio_becomes_aac_and_keeps_its_time() {
     ] {
         check_codec(X264, audio, extension, ("avc1.42c00c", "mp4a.40.2"));
     }
+}
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Six seconds of a small, slow camera.
+pub(crate) fn options(format: CameraFormat, video: CameraVideo) -> CameraOptions {
+    let duration = Some(Duration::from_secs(6));
+    CameraOptions { start: START, duration, fps: 10, gop: 10, width: 160, height: 90, format, video: Some(video), ..Default::default() }
+}
+
+pub(crate) fn camera_bytes(options: &CameraOptions) -> Vec<u8> {
+    let buffer = Buffer::default();
+    camera::run(options, CameraOutput::Stream(Box::new(buffer.clone())), &SystemClock, &AtomicBool::new(false)).unwrap();
+    let bytes = std::mem::take(&mut *buffer.0.lock().unwrap());
+    bytes
+}
+
+fn record_bytes(bytes: Vec<u8>, format: &'static str) -> Vec<Recorded> {
+    let open = OpenOptions { format: Some(format), options: Vec::new() };
+    let input = Input::open_reader(Box::new(Cursor::new(bytes)), &open, Interrupt::new(Arc::new(SystemClock))).unwrap();
+    record(input, SegmenterConfig::exact(START))
+}
+
+fn seconds(run: &Recorded) -> f64 {
+    run.segments.iter().map(|s| f64::from(s.wall_us)).sum::<f64>() / 1e6
+}
+
+/// Each run decodes without a complaint.
+fn check_decodes(runs: &[Recorded]) {
+    let dir = tempfile::tempdir().unwrap();
+    for run in runs {
+        let file = dir.path().join("run.mp4");
+        std::fs::write(&file, &run.bytes).unwrap();
+        assert!(!frame_hashes(&file, if run.start.init.video.is_some() { "v" } else { "a" }).is_empty());
+    }
+}
+
+#[test]
+fn pushed_bodies_are_recorded_whole() {
+    for (format, demuxer) in [(CameraFormat::MpegTs, "mpegts"), (CameraFormat::FragmentedMp4, "mp4")] {
+        let runs = record_bytes(camera_bytes(&options(format, CameraVideo::H264)), demuxer);
+        assert_eq!(runs.len(), 1);
+        assert!((seconds(&runs[0]) - 6.0).abs() < 0.05);
+        assert!(runs[0].segments.iter().all(|s| !s.video.is_empty() && !s.audio.is_empty()));
+        check_decodes(&runs);
+    }
+}
+
+#[test]
+fn a_codec_or_size_that_changes_in_the_stream_begins_a_run() {
+    let small = options(CameraFormat::MpegTs, CameraVideo::H264);
+    let large = CameraOptions { width: 320, height: 180, ..small.clone() };
+    let other = options(CameraFormat::MpegTs, CameraVideo::H265);
+    let runs = record_bytes([camera_bytes(&small), camera_bytes(&large), camera_bytes(&other)].concat(), "mpegts");
+    let shapes: Vec<_> = runs.iter().map(|r| r.start.init.video.as_ref().map(|v| (v.codec[..4].to_owned(), v.width))).collect();
+    let shape = |codec: &str, width| Some((codec.to_owned(), width));
+    assert_eq!(shapes, [shape("avc1", 160), shape("avc1", 320), shape("hvc1", 160)]);
+    // A codec takes a moment to be noticed, another size none.
+    let lengths: Vec<f64> = runs.iter().map(seconds).collect();
+    assert!((lengths[0] - 6.0).abs() < 0.2 && (lengths[1] - 6.0).abs() < 0.6 && lengths[2] > 3.0, "{lengths:?}");
+    check_decodes(&runs);
+}
+
+#[test]
+fn a_counter_that_wraps_in_a_real_stream_is_nothing_special() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("wrap.ts");
+    let path = source.to_str().unwrap();
+    // 2^33 ticks of 90 kHz are 95,443.7 s.
+    let mut args = vec!["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=12", "-f", "lavfi", "-i", "sine=d=12"];
+    args.extend(with(X264, AAC));
+    args.extend(["-output_ts_offset", "95438", path]);
+    ffmpeg(&args);
+    for config in [SegmenterConfig::exact(START), SegmenterConfig::live(Timestamp(0))] {
+        let runs = record(open(&source, Some("mpegts")), config);
+        assert_eq!(runs.len(), 1);
+        assert!((seconds(&runs[0]) - 12.0).abs() < 0.1);
+        check_decodes(&runs);
+    }
+}
+
+#[test]
+fn lost_packets_leave_the_rest_in_place() {
+    let good = camera_bytes(&options(CameraFormat::MpegTs, CameraVideo::H264));
+    // Every hundredth TS packet is lost on the way.
+    let lossy: Vec<u8> = good.chunks(188).enumerate().filter(|(i, _)| i % 100 != 50).flat_map(|(_, p)| p).copied().collect();
+    let runs = record_bytes(lossy, "mpegts");
+    assert!((runs.iter().map(seconds).sum::<f64>() - 6.0).abs() < 1.2);
+}
+
+#[test]
+fn what_cannot_be_recorded_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("other.avi");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc2=s=160x90:d=1", "-c:v", "mjpeg", path.to_str().unwrap()]);
+    let error = Input::open(path.to_str().unwrap(), &OpenOptions::default(), Interrupt::new(Arc::new(SystemClock))).err().unwrap();
+    assert!(error.to_string().contains("mjpeg video"), "{error}");
+    // With a track that can be: that one is recorded.
+    let path = dir.path().join("half.avi");
+    ffmpeg(&[
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=160x90:d=6",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=d=6",
+        "-c:v",
+        "mjpeg",
+        "-c:a",
+        "libmp3lame",
+        path.to_str().unwrap(),
+    ]);
+    let runs = record(open(&path, None), SegmenterConfig::exact(START));
+    assert_eq!(runs[0].start.init.video, None);
+    assert!((seconds(&runs[0]) - 6.0).abs() < 0.1);
 }
