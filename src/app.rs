@@ -4,7 +4,7 @@
 //!
 //! 1. [`claim`]: data directory, its lock, the port. Nothing is read or written before we know that we are the
 //!    only one, and a port that is taken is told before anything takes time.
-//! 2. [`open`]: the database, then the media folder it belongs to (a wrong or unmounted disk is refused), then
+//! 2. [`open()`]: the database, then the media folder it belongs to (a wrong or unmounted disk is refused), then
 //!    recovery of blocks that were open, then the first administrator.
 //! 3. [`start`]: the supervisor begins to record, HTTP begins to answer.
 //!

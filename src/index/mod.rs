@@ -11,7 +11,7 @@
 //!   [`crate::db::StreamRows::streams_generation`] has grown.
 //!
 //! **When things fail.** A commit that fails changes nothing, here or in the rows. The index can be lost: see
-//! [`rebuild`]. Rows and bytes can disagree: see [`check`].
+//! [`rebuild()`]. Rows and bytes can disagree: see [`check()`].
 
 mod cache;
 mod change;

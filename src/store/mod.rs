@@ -12,7 +12,7 @@
 //!   lost-and-found/                          what repair moved out of the way
 //! ```
 //!
-//! The format of a block file is in [`format`].
+//! The format of a block file is in [`mod@format`].
 //!
 //! **Invariants.**
 //! - A file grows only at its end, one whole segment at a time; the bytes of a finished segment never change,
