@@ -16,18 +16,17 @@ use super::problem::{Code, Problem};
 use super::state::AppState;
 
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/web/dist"]
+#[folder = "web/dist"]
 #[allow_missing = true]
 struct Dist;
 
 /// Routes of their own, so that `/{stream}/{file}` does not take them. A stream called `assets` has no aliases.
 pub const ROUTES: [&str; 2] = ["/", "/assets/{*file}"];
 
-/// Only what came from here runs or shows. `blob:` is how hls.js hands media and its worker to the browser, `data:` how style
-/// sheets hold small pictures.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; \
-    object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Only what came from here runs or shows. `blob:` is how hls.js hands media to the browser and the list of streams its
+/// pictures; nothing runs from there.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The names of these change with their content.
 const HASHED_FOLDER: &str = "assets/";

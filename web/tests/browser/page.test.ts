@@ -121,7 +121,7 @@ test.each([
 test('the page comes with a strict policy and sends nothing elsewhere', () =>
   visiting({}, async (visit) => {
     const policy = (await fetch(inject('url'))).headers.get('content-security-policy') ?? '';
-    expect(policy).toContain("default-src 'self'");
+    expect(policy).toContain("default-src 'none'");
     expect(policy).not.toContain('unsafe');
     const foreign: string[] = [];
     visit.page.on('request', (request) => {
