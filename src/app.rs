@@ -22,5 +22,5 @@ mod signals;
 pub use data_dir::{DataDirLock, prepare as prepare_data_dir};
 pub use error::StartError;
 pub use open::{Claim, Opened, claim, open, open_index};
-pub use service::{Service, start};
+pub use service::{Service, importer, start};
 pub use signals::{Asked, Signals};

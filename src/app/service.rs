@@ -9,13 +9,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, DataDirLock, Opened, Signals, StartError};
+use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::entitlement::{Access, AccessSettings};
 use crate::http::{self, HttpSettings, ServeLimits, Services};
+use crate::index::Index;
+use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
 use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::playback::Playback;
-use crate::store::BlockCache;
+use crate::store::{BlockCache, MediaRoot};
 use crate::telemetry;
 
 /// A service that records and answers.
@@ -32,12 +35,11 @@ pub struct Service {
 pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartError> {
     let address = opened.address();
     let step = |step| move |source: anyhow::Error| StartError::Step { step, source };
-    let program = std::env::current_exe().map_err(|e| step("find this program's file")(e.into()))?;
     let settings = IngestSettings {
         workers: config.ingest.workers as usize,
         run_dir: config.run_dir(),
-        program: WorkerProgram { path: program, arguments: vec!["worker".into()] },
-        worker: worker_config(config, &opened),
+        program: worker_program()?,
+        worker: worker_config(config, &opened.root),
     };
     let metrics = telemetry::install_metrics().map_err(step("collect metrics"))?;
     let sources = SourcePolicy::new(&config.ingest.forbidden_networks, &config.ingest.file_roots);
@@ -113,12 +115,27 @@ async fn keep_metrics_small(metrics: PrometheusHandle) {
     }
 }
 
-fn worker_config(config: &Config, opened: &Opened) -> WorkerConfig {
+/// What brings existing recordings in; `index` as [`Index::for_command`] makes it when a service may be running.
+///
+/// # Errors
+/// This program's own file cannot be found.
+pub fn importer(config: &Config, index: Index, root: &MediaRoot, clock: SharedClock) -> Result<Importer, StartError> {
+    let (program, worker) = (worker_program()?, worker_config(config, root));
+    Ok(Importer { index, clock, program, worker, run_dir: config.run_dir() })
+}
+
+fn worker_program() -> Result<WorkerProgram, StartError> {
+    let path = std::env::current_exe();
+    let path = path.map_err(|e| StartError::Step { step: "find this program's file", source: e.into() })?;
+    Ok(WorkerProgram { path, arguments: vec!["worker".into()] })
+}
+
+fn worker_config(config: &Config, root: &MediaRoot) -> WorkerConfig {
     let us = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
     let us32 = |d: std::time::Duration| u32::try_from(d.as_micros()).unwrap_or(u32::MAX);
     let (media, ingest) = (&config.media, &config.ingest);
     WorkerConfig {
-        media_root: opened.root.path().display().to_string(),
+        media_root: root.path().display().to_string(),
         segment_target_us: us32(media.segment_target),
         segment_max_us: us32(media.segment_max),
         block_max_us: us(media.block_max),

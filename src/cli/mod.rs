@@ -11,7 +11,9 @@ mod check;
 mod children;
 mod config;
 mod context;
+mod demo;
 mod failure;
+mod import;
 mod index;
 mod output;
 mod serve;
@@ -52,8 +54,12 @@ struct Cli {
 enum Command {
     /// Run the service: record, and answer on one port.
     Serve(serve::ServeArgs),
+    /// Have a look: two synthetic cameras and hours of history.
+    Demo(demo::DemoArgs),
     /// What is recorded.
     Streams(streams::StreamsArgs),
+    /// Bring existing recordings in.
+    Import(import::ImportArgs),
     /// Bearer tokens for programs.
     Tokens(tokens::TokensArgs),
     /// Who can sign in.
@@ -98,6 +104,8 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
+        Command::Demo(args) => demo::run(args, &context),
+        Command::Import(args) => import::run(args, &context),
         Command::Check(args) => check::run(args, &context),
         Command::Index(args) => index::run(args, &context),
         Command::Worker => children::run_worker(),
