@@ -2,4 +2,6 @@
 
 mod access;
 mod document;
+mod push;
 mod refusals;
+mod streams;
