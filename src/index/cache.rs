@@ -139,6 +139,16 @@ impl Cache {
         self.hours.clear();
     }
 
+    /// Nothing in memory can be relied on: from here on everything is read from the rows, and blocks being written
+    /// are taken over again with their next segment.
+    pub(super) fn reset(&self) {
+        write(&self.owners).clear();
+        for memory in self.streams() {
+            write(&memory.open).clear();
+        }
+        self.forget_all();
+    }
+
     /// Keeps an hour as it was in the rows at `epoch`; drops it when a commit came between.
     pub(super) fn keep_hour(&self, memory: &StreamMemory, epoch: u64, hour: i64, blocks: Hour) {
         let now = read(&memory.epoch);

@@ -41,7 +41,11 @@ impl Index {
             }
         }
         inner.db.commit(&changes).await?;
-        self.remember(&changes, gone).await?;
+        if let Err(e) = self.remember(&changes, gone).await {
+            // The rows have changed: an error now would make the caller commit the same again.
+            tracing::warn!(error = %e, "could not follow a commit in memory; reading from the rows again");
+            inner.cache.reset();
+        }
         self.keep_house(&changes).await;
         Ok(())
     }
