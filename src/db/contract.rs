@@ -9,8 +9,28 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use super::*;
-use crate::media::{BlockState, SegmentTable};
-use crate::store::testing::{T0, run_info, stream};
+use crate::media::{BlockState, SegmentTable, VideoTrack};
+
+const T0: Timestamp = Timestamp(1_777_816_800_000_000);
+
+fn stream(name: &str) -> StreamId {
+    name.parse().unwrap()
+}
+
+fn run_info(stream: &StreamId, start: Timestamp, ordinal: u64) -> RunInfo {
+    let salt = stream.as_str().bytes().fold(u128::from(ordinal), |h, b| h * 31 + u128::from(b));
+    RunInfo {
+        id: RunId::new(start, salt),
+        stream: stream.clone(),
+        start,
+        ordinal,
+        video: Some(VideoTrack { codec: "avc1.64001f".into(), width: 1920, height: 1080, fps_num: 25, fps_den: 1 }),
+        audio: None,
+        init: bytes::Bytes::from_static(b"ftyp moov"),
+        gaps_before: Vec::new(),
+        import_key: None,
+    }
+}
 
 /// A fresh, empty database, and whatever must outlive it.
 pub(crate) trait Fixture: Sized {
