@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cache::StreamMemory;
+use super::stopwatch::Stopwatch;
 use super::{Index, LiveEdge};
 use crate::db::{DbError, DbResult, IndexChange};
 use crate::media::{BlockId, BlockInfo, BlockState, StreamId, TimeRange, Timestamp};
@@ -40,7 +41,9 @@ impl Index {
                 gone.push(info);
             }
         }
+        let began = Stopwatch::start();
         inner.db.commit(&changes).await?;
+        began.commit();
         if let Err(e) = self.remember(&changes, gone).await {
             // The rows have changed: an error now would make the caller commit the same again.
             tracing::warn!(error = %e, "could not follow a commit in memory; reading from the rows again");

@@ -5,6 +5,7 @@
 //! that has the longest share. So a short gap vanishes in a wide view and is there again on looking closer.
 
 use super::Index;
+use super::stopwatch::Stopwatch;
 use crate::db::DbResult;
 use crate::media::{Gap, GapCause, RunId, StreamId, TimeRange, Timestamp};
 
@@ -51,6 +52,7 @@ impl Index {
     /// # Errors
     /// [`crate::db::DbError`].
     pub async fn coverage(&self, stream: &StreamId, range: TimeRange, resolution_us: i64, now: Timestamp) -> DbResult<CoverageAnswer> {
+        let began = Stopwatch::start();
         let resolution_us = resolution_us.clamp(0, range.micros());
         let totals = self.db().totals(stream).await?;
         let known = totals.first_start.and_then(|first| TimeRange::new(first, now.max(totals.last_end.unwrap_or(first))).ok());
@@ -73,7 +75,9 @@ impl Index {
             }
         }
         head.drain(..).for_each(|item| merger.push(item));
-        Ok(merger.finish(range, limit))
+        let answer = merger.finish(range, limit);
+        began.lookup("coverage");
+        Ok(answer)
     }
 }
 

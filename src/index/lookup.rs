@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cache::{Hour, StreamMemory, hour_range, hours_of};
+use super::stopwatch::Stopwatch;
 use super::{Index, Located};
 use crate::db::DbResult;
 use crate::media::{BlockInfo, BlockState, StreamId, TimeRange, Timestamp};
@@ -17,7 +18,9 @@ impl Index {
     /// # Errors
     /// [`crate::db::DbError`].
     pub async fn blocks(&self, stream: &StreamId, range: TimeRange, limit: usize) -> DbResult<Vec<Arc<BlockInfo>>> {
+        let began = Stopwatch::start();
         let memory = self.memory(stream).await?;
+        let mut kind = "cached";
         // Before anything else: a block sealed while we look is then found in one place or the other, or both.
         let open = memory.open_in(range);
         let mut out: Vec<Arc<BlockInfo>> = Vec::new();
@@ -29,11 +32,15 @@ impl Index {
                     extend(&mut out, &blocks, range);
                     cursor = hour_range(hour).end();
                 }
-                None => cursor = self.load(&memory, &open, hour, range, &mut out).await?,
+                None => {
+                    kind = "rows";
+                    cursor = self.load(&memory, &open, hour, range, &mut out).await?;
+                }
             }
         }
         merge_open(&mut out, open);
         out.truncate(limit);
+        began.lookup(kind);
         Ok(out)
     }
 

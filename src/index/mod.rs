@@ -21,6 +21,7 @@ mod lookup;
 mod rebuild;
 mod recover;
 mod salvage;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,11 @@ use super::SqliteDb;
 use super::error::{hash_bytes, json, parse, sql, unsigned};
 use crate::media::Timestamp;
 
-const TOKEN_COLUMNS: &str = "SELECT id, account, name, hash, scopes, streams, created_us, expires_us, last_used_us FROM tokens";
+macro_rules! select_tokens {
+    ($rest:literal) => {
+        concat!("SELECT id, account, name, hash, scopes, streams, created_us, expires_us, last_used_us FROM tokens ", $rest)
+    };
+}
 
 #[async_trait]
 impl AccessRows for SqliteDb {
@@ -110,7 +114,7 @@ impl AccessRows for SqliteDb {
     }
 
     async fn token_by_hash(&self, hash: &[u8; 32]) -> DbResult<Option<TokenRow>> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{TOKEN_COLUMNS} WHERE hash = ?")))
+        let row = sqlx::query(select_tokens!("WHERE hash = ?"))
             .bind(&hash[..])
             .fetch_optional(&self.readers)
             .await
@@ -119,10 +123,7 @@ impl AccessRows for SqliteDb {
     }
 
     async fn tokens(&self) -> DbResult<Vec<TokenRow>> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{TOKEN_COLUMNS} ORDER BY created_us, id")))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(sql("list the tokens"))?;
+        let rows = sqlx::query(select_tokens!("ORDER BY created_us, id")).fetch_all(&self.readers).await.map_err(sql("list the tokens"))?;
         rows.iter().map(read_token).collect()
     }
 

@@ -8,8 +8,13 @@ use super::error::{damaged, id_bytes, json, parse, sql, unsigned};
 use super::{SqliteDb, commit, gaps, recount};
 use crate::media::{AccountId, BlockId, BlockInfo, BlockState, Gap, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
 
-const BLOCK_COLUMNS: &str = "blocks.id, blocks.run, blocks.start_us, blocks.state, blocks.first_offset, blocks.first_sequence, \
-                             blocks.size_bytes, blocks.checksum, blocks.segments";
+/// In the order in which [`read_block`] reads them.
+macro_rules! block_columns {
+    () => {
+        "blocks.id, blocks.run, blocks.start_us, blocks.state, blocks.first_offset, blocks.first_sequence, blocks.size_bytes,
+         blocks.checksum, blocks.segments"
+    };
+}
 
 #[async_trait]
 impl FootageRows for SqliteDb {
@@ -20,9 +25,11 @@ impl FootageRows for SqliteDb {
     }
 
     async fn block(&self, id: BlockId) -> DbResult<Option<BlockInfo>> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {BLOCK_COLUMNS}, streams.id, account FROM blocks JOIN streams ON key = stream_key WHERE blocks.id = ?"
-        )))
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            block_columns!(),
+            ", streams.id, account FROM blocks JOIN streams ON key = stream_key WHERE blocks.id = ?"
+        ))
         .bind(&id.to_bytes()[..])
         .fetch_optional(&self.readers)
         .await
@@ -34,13 +41,15 @@ impl FootageRows for SqliteDb {
         let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
         // Blocks of a stream do not overlap: the last one that begins at or before the range is the first that
         // can reach into it.
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {BLOCK_COLUMNS} FROM blocks
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            block_columns!(),
+            " FROM blocks
              WHERE stream_key = ?1 AND segment_count > 0 AND start_us < ?3 AND end_us > ?2
                AND start_us >= coalesce((SELECT start_us FROM blocks WHERE stream_key = ?1 AND segment_count > 0
                                          AND start_us <= ?2 ORDER BY start_us DESC LIMIT 1), ?2)
              ORDER BY start_us LIMIT ?4"
-        )))
+        ))
         .bind(key.key)
         .bind(range.start().as_micros())
         .bind(range.end().as_micros())
@@ -52,10 +61,12 @@ impl FootageRows for SqliteDb {
     }
 
     async fn open_blocks(&self) -> DbResult<Vec<BlockInfo>> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {BLOCK_COLUMNS}, streams.id, account FROM blocks JOIN streams ON key = stream_key
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            block_columns!(),
+            ", streams.id, account FROM blocks JOIN streams ON key = stream_key
              WHERE state = 0 ORDER BY blocks.id"
-        )))
+        ))
         .fetch_all(&self.readers)
         .await
         .map_err(sql("look for open blocks"))?;
@@ -63,10 +74,12 @@ impl FootageRows for SqliteDb {
     }
 
     async fn blocks_after(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<BlockInfo>> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {BLOCK_COLUMNS}, streams.id, account FROM blocks JOIN streams ON key = stream_key
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            block_columns!(),
+            ", streams.id, account FROM blocks JOIN streams ON key = stream_key
              WHERE blocks.id > ? ORDER BY blocks.id LIMIT ?"
-        )))
+        ))
         .bind(after.map(|id| id.to_bytes().to_vec()).unwrap_or_default())
         .bind(limit)
         .fetch_all(&self.readers)

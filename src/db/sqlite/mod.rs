@@ -75,9 +75,19 @@ impl SqliteDb {
     /// As [`open`].
     pub async fn open(path: &Path) -> DbResult<SqliteDb> {
         prepare(path).await?;
-        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY * 3).idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY * 3)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false);
         let writer = writer.connect_with(options(path)).await.map_err(|e| open_error(path, e))?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(BUSY * 3).idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY * 3)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false);
         let readers = readers.connect_with(options(path).pragma("query_only", "ON")).await.map_err(|e| open_error(path, e))?;
         Ok(SqliteDb { writer, readers, keys: Arc::default() })
     }

@@ -8,7 +8,11 @@ use super::SqliteDb;
 use super::error::{parse, signed, sql, unsigned};
 use crate::media::{StreamId, Timestamp};
 
-const COLUMNS: &str = "SELECT id, account, title, source, paused, created_us, removed_us, next_run_ordinal, next_sequence FROM streams";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT id, account, title, source, paused, created_us, removed_us, next_run_ordinal, next_sequence FROM streams ", $rest)
+    };
+}
 
 #[async_trait]
 impl StreamRows for SqliteDb {
@@ -52,16 +56,13 @@ impl StreamRows for SqliteDb {
     }
 
     async fn stream(&self, id: &StreamId) -> DbResult<Option<StreamRow>> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = ?")))
-            .bind(id.as_str())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(sql("read a stream"))?;
+        let row =
+            sqlx::query(select!("WHERE id = ?")).bind(id.as_str()).fetch_optional(&self.readers).await.map_err(sql("read a stream"))?;
         row.as_ref().map(read_stream).transpose()
     }
 
     async fn streams(&self, with_removed: bool) -> DbResult<Vec<StreamRow>> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE ? OR removed_us IS NULL ORDER BY id")))
+        let rows = sqlx::query(select!("WHERE ? OR removed_us IS NULL ORDER BY id"))
             .bind(with_removed)
             .fetch_all(&self.readers)
             .await
