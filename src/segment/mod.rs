@@ -455,7 +455,7 @@ impl Segmenter {
             return;
         }
         let begin = run.buffer_mut().len();
-        if video.append(packet.data, run.buffer_mut()) {
+        if video.append(packet.data, packet.keyframe, run.buffer_mut()) {
             run.push(stamp, begin, packet.keyframe);
         } else {
             self.oddities.dropped += 1;

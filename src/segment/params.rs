@@ -55,15 +55,26 @@ impl ParameterSets {
     pub(super) fn to_extradata(&self, codec: VideoCodec) -> Bytes {
         let start_code: &[u8] = if codec == VideoCodec::Av1 { &[] } else { &[0, 0, 0, 1] };
         let mut out = Vec::new();
-        // VPS before SPS before PPS, whatever the order they came in.
-        let rank = |unit: &&Vec<u8>| matches!(nal::kind(codec, unit), Kind::Sps);
-        let (mut sequence, picture): (Vec<&Vec<u8>>, _) = (self.sequence.iter().collect(), self.picture.iter());
-        sequence.sort_by_key(rank);
-        for unit in sequence.into_iter().chain(picture) {
+        for unit in self.in_order(codec) {
             out.extend_from_slice(start_code);
             out.extend_from_slice(unit);
         }
         out.into()
+    }
+
+    /// Appends all sets as a sample has them, each behind its length.
+    pub(super) fn append_to(&self, codec: VideoCodec, out: &mut Vec<u8>) {
+        for unit in self.in_order(codec) {
+            out.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(0).to_be_bytes());
+            out.extend_from_slice(unit);
+        }
+    }
+
+    /// VPS before SPS before PPS, whatever the order they came in.
+    fn in_order(&self, codec: VideoCodec) -> impl Iterator<Item = &Vec<u8>> {
+        let is_sps = move |unit: &&Vec<u8>| matches!(nal::kind(codec, unit), Kind::Sps);
+        let first = self.sequence.iter().filter(move |unit| !is_sps(unit));
+        first.chain(self.sequence.iter().filter(is_sps)).chain(&self.picture)
     }
 
     /// From a container's codec parameters; what cannot be read is left out.

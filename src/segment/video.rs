@@ -113,15 +113,23 @@ impl Video {
 
     /// Appends the packet as a sample. False when nothing of it is left or it is damaged; then `out` is as
     /// it was.
-    pub(super) fn append(&mut self, data: &[u8], out: &mut Vec<u8>) -> bool {
+    ///
+    /// A keyframe is given the parameter sets of the init segment, whether the source repeats them or not: a
+    /// player that has gone from one run to another without looking at the new init segment (libavformat's HLS,
+    /// a clip over several runs) finds them there. 50 bytes each.
+    pub(super) fn append(&mut self, data: &[u8], is_keyframe: bool, out: &mut Vec<u8>) -> bool {
         if data.len() > PACKET_MAX_BYTES {
             return false;
         }
         let begin = out.len();
         // Lengths may be longer than start codes: one byte more per unit, and units are few.
-        grow(out, data.len() + data.len() / 16 + 64);
+        grow(out, data.len() + data.len() / 16 + 256);
+        if is_keyframe && self.params.codec != VideoCodec::Av1 {
+            self.sets.append_to(self.params.codec, out);
+        }
+        let sets_end = out.len();
         let is_whole = if self.params.codec == VideoCodec::Av1 { self.append_obus(data, out) } else { self.append_nals(data, out) };
-        if !is_whole {
+        if !is_whole || out.len() == sets_end {
             out.truncate(begin);
         }
         out.len() > begin
@@ -195,13 +203,17 @@ mod tests {
     const SETS: &[u8] = &[0, 0, 0, 1, 0x67, 1, 2, 0, 0, 0, 1, 0x68, 3];
 
     #[test]
-    fn known_sets_and_delimiters_are_left_out_of_samples() {
+    fn a_keyframe_has_its_sets_once_and_no_delimiters() {
         let mut v = video(VideoCodec::H264, SETS);
         let packet = [0, 0, 0, 1, 9, 16, 0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 8, 8];
         assert!(!v.keyframe_changes_parameters(&packet));
         let mut out = vec![7];
-        assert!(v.append(&packet, &mut out));
-        assert_eq!(out, [7, 0, 0, 0, 3, 0x65, 8, 8]);
+        assert!(v.append(&packet, true, &mut out));
+        assert_eq!(out, [7, 0, 0, 0, 3, 0x67, 1, 2, 0, 0, 0, 2, 0x68, 3, 0, 0, 0, 3, 0x65, 8, 8]);
+        out.clear();
+        assert!(v.append(&[0, 0, 1, 0x65, 8, 8], true, &mut out), "a source that does not repeat them");
+        assert_eq!(out, [0, 0, 0, 3, 0x67, 1, 2, 0, 0, 0, 2, 0x68, 3, 0, 0, 0, 3, 0x65, 8, 8]);
+        assert!(!v.append(&[0, 0, 1, 0x67, 1, 2], true, &mut Vec::new()), "sets alone are no picture");
     }
 
     #[test]
@@ -210,10 +222,10 @@ mod tests {
         let picture_only = [0, 0, 1, 0x68, 9, 0, 0, 1, 0x65, 1];
         assert!(!v.keyframe_changes_parameters(&picture_only));
         let mut out = Vec::new();
-        v.append(&picture_only, &mut out);
-        assert_eq!(out, [0, 0, 0, 2, 0x68, 9, 0, 0, 0, 2, 0x65, 1]);
+        v.append(&picture_only, true, &mut out);
+        assert!(out.ends_with(&[0, 0, 0, 2, 0x68, 3, 0, 0, 0, 2, 0x68, 9, 0, 0, 0, 2, 0x65, 1]), "its own come last, and hold");
         out.clear();
-        v.append(&[0, 0, 1, 0x68, 3, 0, 0, 1, 0x41, 1], &mut out);
+        v.append(&[0, 0, 1, 0x68, 3, 0, 0, 1, 0x41, 1], false, &mut out);
         assert_eq!(out, [0, 0, 0, 2, 0x68, 3, 0, 0, 0, 2, 0x41, 1]);
     }
 
@@ -228,7 +240,7 @@ mod tests {
         let mut v = video(VideoCodec::H264, SETS);
         assert!(v.keyframe_changes_parameters(&[&sets[..], &picture].concat()));
         let mut v = video(VideoCodec::H264, SETS);
-        v.append(&sets, &mut Vec::new());
+        v.append(&sets, false, &mut Vec::new());
         assert!(v.keyframe_changes_parameters(&picture));
         assert_eq!(&v.sets.sequence, &[OTHER.to_vec()]);
         assert_eq!(v.size, Some((640, 360)));
@@ -245,9 +257,9 @@ mod tests {
     fn damaged_packets_leave_nothing_behind() {
         let mut v = video(VideoCodec::H264, &[1, 0x64, 0, 0x1f, 0xff, 0xe1, 0, 2, 0x67, 1, 1, 0, 2, 0x68, 9]);
         let mut out = vec![1];
-        assert!(!v.append(&[0, 0, 0, 2, 0x41, 1, 0, 0, 9, 9], &mut out));
-        assert!(!v.append(&[], &mut out));
+        assert!(!v.append(&[0, 0, 0, 2, 0x41, 1, 0, 0, 9, 9], false, &mut out));
+        assert!(!v.append(&[], false, &mut out));
         assert_eq!(out, [1]);
-        assert!(v.append(&[0, 0, 0, 1, 0x41, 1, 2], &mut out), "start codes where lengths were announced");
+        assert!(v.append(&[0, 0, 0, 1, 0x41, 1, 2], false, &mut out), "start codes where lengths were announced");
     }
 }
