@@ -1,7 +1,11 @@
 //! Representations with conditions and ranges (RFC 9110 §13, §14): one place for segments, blocks, clips, pictures and
 //! the files of the web app.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use axum::body::Body;
@@ -9,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use super::problem::{Code, Problem};
@@ -180,6 +185,12 @@ impl Entity {
     }
 }
 
+/// Whether [`Entity::respond`] will answer a GET for this tag with 304: for bodies that are dear to make.
+pub fn is_known(request: &HeaderMap, etag: &str) -> bool {
+    let entity = Entity::new("application/octet-stream", etag, 0, REVALIDATE);
+    matches!(entity.evaluate(&Method::GET, request), Decision::NotModified)
+}
+
 enum Decision {
     Whole,
     Parts(Vec<Range<u64>>),
@@ -235,6 +246,40 @@ fn ascii(text: String) -> HeaderValue {
 /// The body of a range of bytes that are in memory (or mapped).
 pub fn slice_of(bytes: Bytes) -> impl Fn(Range<u64>) -> Body {
     move |range| Body::from(bytes.slice(range.start as usize..range.end as usize))
+}
+
+/// The body of a range of what several pieces make together.
+pub fn slices_of(pieces: Vec<Bytes>) -> impl Fn(Range<u64>) -> Body {
+    move |range| {
+        let (mut at, mut parts) = (0, VecDeque::with_capacity(pieces.len()));
+        for piece in &pieces {
+            let len = piece.len() as u64;
+            let (from, to) = (range.start.saturating_sub(at).min(len), range.end.saturating_sub(at).min(len));
+            if from < to {
+                parts.push_back(piece.slice(from as usize..to as usize));
+            }
+            at += len;
+        }
+        Body::new(Pieces(parts))
+    }
+}
+
+/// A body that is there already, in pieces.
+struct Pieces(VecDeque<Bytes>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|p| p.len() as u64).sum())
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub(super) fn descend<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Result<Mp4Box<'
 pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+#[cfg(test)]
 pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 use super::boxes::{be32, damaged};
 use super::footage::Slice;
 use super::{Playback, PlaybackError};
 use crate::entitlement::Principal;
+use crate::ffmpeg::FrameError;
 use crate::media::fragment::{DECODE_TIME_AT, SEQUENCE_AT, TRUN_AT};
 use crate::media::{RunInfo, Segment, StreamId, TimeRange, Timestamp};
 
@@ -24,6 +27,27 @@ pub struct FrameAt {
     pub offset_us: i64,
     /// Names the segments and the moment within them.
     pub etag: String,
+}
+
+/// Pictures made a moment ago, by what they show and how wide: many viewers look at the same newest picture.
+#[derive(Debug)]
+pub(super) struct PictureCache(Cache<(String, u32), Bytes, ByLength>);
+
+/// A hundred pictures of full HD, or two thousand small ones.
+const PICTURES_BYTES_MAX: u64 = 32 << 20;
+
+#[derive(Clone, Debug)]
+struct ByLength;
+impl Weighter<(String, u32), Bytes> for ByLength {
+    fn weight(&self, _: &(String, u32), picture: &Bytes) -> u64 {
+        picture.len() as u64 + 100
+    }
+}
+
+impl PictureCache {
+    pub(super) fn new() -> Self {
+        PictureCache(Cache::with_weighter(1024, PICTURES_BYTES_MAX, ByLength))
+    }
 }
 
 /// One keyframe as an MP4 file.
@@ -60,6 +84,29 @@ impl Playback {
         let offset_us = media_offset(&segments, at);
         let etag = format!("{}-{}-{offset_us}", slice.block.id, slice.from);
         Ok(FrameAt { run, fragments, start: slice.start, at, offset_us, etag })
+    }
+
+    /// The picture as a JPEG file, `width` wide at most (0: as recorded).
+    ///
+    /// # Errors
+    /// It cannot be decoded, or not now.
+    pub async fn picture(&self, frame: &FrameAt, width: u32) -> Result<Bytes, PlaybackError> {
+        let key = (frame.etag.clone(), width);
+        if let Some(known) = self.pictures().0.get(&key) {
+            return Ok(known);
+        }
+        let decoders = self.decoders().ok_or_else(|| PlaybackError::Decoder("this service has no decoders".into()))?;
+        let media = match frame.fragments.as_slice() {
+            [one] => one.clone(),
+            several => several.concat().into(),
+        };
+        let jpeg = decoders.frame(frame.run.init.clone(), media, frame.offset_us, width).await.map_err(|error| match error {
+            FrameError::Busy => PlaybackError::Busy,
+            FrameError::Undecodable(_) | FrameError::TooLarge => PlaybackError::Undecodable(error.into()),
+            _ => PlaybackError::Decoder(error.into()),
+        })?;
+        self.pictures().0.insert(key, jpeg.bytes.clone());
+        Ok(jpeg.bytes)
     }
 
     /// The keyframe at or before `at`; nothing is decoded.

@@ -14,6 +14,7 @@ mod boxes;
 pub mod clip;
 mod error;
 mod footage;
+mod fragment_head;
 mod frame;
 mod multivariant;
 mod parts;

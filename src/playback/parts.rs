@@ -6,17 +6,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::footage::Slice;
+use super::fragment_head::FragmentHead;
 use super::{Playback, PlaybackError};
 use crate::entitlement::{EntitlementError, Principal};
 use crate::index::Located;
-use crate::media::{BlockId, BlockInfo, BlockState, RunId, RunInfo, Segment, StreamId, TimeRange, Timestamp};
+use crate::media::fragment::TRUN_AT;
+use crate::media::{BlockId, BlockInfo, BlockState, RunId, RunInfo, Segment, StreamId, TimeRange, Timestamp, VIDEO_TIMESCALE};
 
-/// A segment, its bytes mapped.
+/// A segment as it is sent: the stored one, with decode times counted from the Unix epoch.
+///
+/// Stored decode times begin at zero with each run. In a playlist over several runs they would fall back at each, and
+/// libavformat's HLS (ffmpeg, mpv) throws away what is not later than what came before. From the epoch they only rise, and
+/// the same segment has the same bytes in every playlist.
 #[derive(Clone, Debug)]
 pub struct SegmentPart {
     pub block: Arc<BlockInfo>,
     pub segment: Segment,
-    pub bytes: Bytes,
+    /// To be sent one after another; the long ones are mapped.
+    pub pieces: Vec<Bytes>,
 }
 
 /// Which part of a segment to send.
@@ -36,7 +43,13 @@ impl SegmentPart {
             Track::Video => "v",
             Track::Audio => "a",
         };
-        format!("{}-{}{suffix}", self.block.id, self.segment.position)
+        format!("{}-{}e{suffix}", self.block.id, self.segment.position)
+    }
+    pub fn len(&self) -> u64 {
+        self.pieces.iter().map(|p| p.len() as u64).sum()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -83,15 +96,19 @@ impl Playback {
         let found = self.index().segment_at(stream, start).await?.ok_or(PlaybackError::UnknownSegment(start))?;
         permit_segment(who, &found)?;
         let Located { block, segment } = found;
+        let run = self.index().run(block.run).await?.ok_or(PlaybackError::UnknownRun(block.run))?;
         let media = segment.media_offset();
         let (video, whole) = (u64::from(segment.entry.video_bytes), u64::from(segment.entry.media_bytes()));
-        let part = match track {
-            Track::All => 0..whole,
-            Track::Video => 0..video,
-            Track::Audio => video..whole,
-        };
-        let bytes = self.reader().bytes(&block, media + part.start..media + part.end).await?;
-        Ok(SegmentPart { block, segment, bytes })
+        let bytes = self.reader().bytes(&block, media..media + whole).await?;
+        let (video, audio) = (bytes.slice(..video as usize), bytes.slice(video as usize..));
+        let mut pieces = Vec::with_capacity(4);
+        if track != Track::Audio {
+            push_from_epoch(&mut pieces, video, run.start, VIDEO_TIMESCALE)?;
+        }
+        if track != Track::Video {
+            push_from_epoch(&mut pieces, audio, run.start, run.audio.as_ref().map_or(VIDEO_TIMESCALE, |a| a.sample_rate))?;
+        }
+        Ok(SegmentPart { block, segment, pieces })
     }
 
     /// A block of the stream; all of it must be permitted.
@@ -116,6 +133,18 @@ impl Playback {
     pub async fn block_bytes(&self, part: &BlockPart, range: Range<u64>) -> Result<Bytes, PlaybackError> {
         self.reader().bytes(&part.block, range).await
     }
+}
+
+/// Appends a fragment whose decode times count from `run_start`, counted from the epoch.
+fn push_from_epoch(pieces: &mut Vec<Bytes>, fragment: Bytes, run_start: Timestamp, timescale: u32) -> Result<(), PlaybackError> {
+    if fragment.is_empty() {
+        return Ok(());
+    }
+    let mut head = FragmentHead::copy(&fragment)?;
+    let from_epoch = i128::from(run_start.as_micros()) * i128::from(timescale) / 1_000_000;
+    head.set_decode_time(head.decode_time().saturating_add(u64::try_from(from_epoch).unwrap_or(0)));
+    pieces.extend([head.into(), fragment.slice(TRUN_AT..)]);
+    Ok(())
 }
 
 /// A permitted range covers the segments that overlap it, and those before it that its first picture needs: the same ones

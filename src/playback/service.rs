@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::clip::{Clip, ClipPlanner};
 use super::footage::{Footage, Slice};
+use super::frame::PictureCache;
 use super::{PlaybackError, Reader};
 use crate::clock::SharedClock;
 use crate::entitlement::{PermittedRange, Principal};
+use crate::ffmpeg::DecoderPool;
 use crate::index::{CoverageAnswer, Index, LiveEdge};
 use crate::media::{BlockInfo, RunId, RunInfo, StreamId, TimeRange, Timestamp};
 use crate::store::BlockCache;
@@ -17,7 +19,11 @@ const BLOCKS_BATCH: usize = 256;
 
 /// Everything that can be played. Cheap to clone.
 #[derive(Clone)]
-pub struct Playback(Arc<Inner>);
+pub struct Playback {
+    inner: Arc<Inner>,
+    /// Without it there are no pictures, and all else works.
+    decoders: Option<DecoderPool>,
+}
 
 struct Inner {
     index: Index,
@@ -25,6 +31,7 @@ struct Inner {
     clock: SharedClock,
     /// The longest target duration shown of each live stream, in seconds.
     target_floors: Mutex<HashMap<StreamId, u32>>,
+    pictures: PictureCache,
 }
 
 impl std::fmt::Debug for Playback {
@@ -36,20 +43,32 @@ impl std::fmt::Debug for Playback {
 impl Playback {
     pub fn new(index: Index, files: Arc<BlockCache>, clock: SharedClock) -> Self {
         let reader = Reader::new(index.clone(), files);
-        Playback(Arc::new(Inner { index, reader, clock, target_floors: Mutex::default() }))
+        let inner = Inner { index, reader, clock, target_floors: Mutex::default(), pictures: PictureCache::new() };
+        Playback { inner: Arc::new(inner), decoders: None }
+    }
+
+    /// The same, with pictures.
+    pub fn with_decoders(self, decoders: DecoderPool) -> Self {
+        Playback { decoders: Some(decoders), ..self }
     }
 
     pub fn reader(&self) -> &Reader {
-        &self.0.reader
+        &self.inner.reader
     }
     pub(super) fn index(&self) -> &Index {
-        &self.0.index
+        &self.inner.index
     }
     pub(super) fn clock(&self) -> &SharedClock {
-        &self.0.clock
+        &self.inner.clock
+    }
+    pub(super) fn decoders(&self) -> Option<&DecoderPool> {
+        self.decoders.as_ref()
+    }
+    pub(super) fn pictures(&self) -> &PictureCache {
+        &self.inner.pictures
     }
     pub(super) fn target_floors(&self) -> MutexGuard<'_, HashMap<StreamId, u32>> {
-        self.0.target_floors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.target_floors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run of the stream's newest footage: what it looks like now.

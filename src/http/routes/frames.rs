@@ -9,14 +9,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::entitlement::Principal;
-use crate::http::entity::{Entity, slice_of};
+use crate::http::entity::{self, Entity, REVALIDATE, slice_of};
 use crate::http::extract::{Path, Query, time};
-use crate::http::problem::ProblemSchema;
+use crate::http::problem::{Code, Problem, ProblemSchema};
 use crate::http::{AppState, HttpResult};
 use crate::media::{StreamId, Timestamp};
 
+/// Wider than any source; a wider one is not made larger.
+const WIDTH_MAX: u32 = 7680;
+/// Narrower is not a picture.
+const WIDTH_MIN: u32 = 16;
+
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(keyframe))
+    OpenApiRouter::new().routes(routes!(jpeg)).routes(routes!(keyframe))
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -24,9 +29,45 @@ pub fn routes() -> OpenApiRouter<AppState> {
 struct FrameQuery {
     /// RFC 3339, Unix seconds with decimals, or negative seconds relative to now. Missing: the newest.
     at: Option<String>,
+    /// In pixels, at most the source's; the height follows. Missing: as the source.
+    width: Option<u32>,
     /// Signed token.
     #[allow(dead_code, reason = "read by the layer that recognises callers; here for the API's description")]
     token: Option<String>,
+}
+
+/// Picture at a time
+///
+/// The picture that was showing at `at`, to the frame.
+#[utoipa::path(get, path = "/v1/streams/{stream}/frame.jpg", tag = "playback",
+    params(("stream" = String, Path), FrameQuery), responses(
+    (status = 200, content_type = "image/jpeg", body = Vec<u8>,
+        headers(("Retroview-At-Us" = i64, description = "The time served"), ("Retroview-Start-Us" = i64, description = "Start of the segment it comes from"))),
+    (status = 304, description = "Unchanged"),
+    (status = 404, body = ProblemSchema, content_type = "application/problem+json",
+        description = "`no_footage` with the nearest before and after; `no_picture`: sound alone"),
+    (status = 503, body = ProblemSchema, content_type = "application/problem+json", description = "`unavailable`: too many at once"),
+))]
+async fn jpeg(
+    State(app): State<AppState>,
+    who: Principal,
+    Path(stream): Path<StreamId>,
+    Query(query): Query<FrameQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
+    let width = match query.width {
+        None => 0,
+        Some(width) if (WIDTH_MIN..=WIDTH_MAX).contains(&width) => width,
+        Some(_) => return Err(Problem::new(Code::InvalidQuery, format!("`width` is {WIDTH_MIN} to {WIDTH_MAX}."))),
+    };
+    let at = moment(&app, &stream, &query).await?;
+    let frame = app.playback.frame_at(&who, &stream, at).await?;
+    let etag = format!("{}-{width}", frame.etag);
+    // Decoding is the dearest thing there is; not for an answer that says "unchanged".
+    let known = entity::is_known(&headers, &etag);
+    let jpeg = if known { Bytes::new() } else { app.playback.picture(&frame, width).await? };
+    Ok(send("image/jpeg", &etag, jpeg, frame.start, at, &method, &headers))
 }
 
 /// Keyframe before a time
@@ -72,7 +113,7 @@ fn send(
     headers: &HeaderMap,
 ) -> Response {
     // The same query may mean another moment later, so it is asked again; the tag makes that cheap.
-    let mut entity = Entity::new(content_type, etag, bytes.len() as u64, crate::http::entity::REVALIDATE);
+    let mut entity = Entity::new(content_type, etag, bytes.len() as u64, REVALIDATE);
     entity.headers.insert("retroview-start-us", start.as_micros().into());
     entity.headers.insert("retroview-at-us", at.as_micros().into());
     entity.respond(method, headers, slice_of(bytes))

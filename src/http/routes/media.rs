@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::entitlement::Principal;
 use crate::http::auth::SignedToken;
-use crate::http::entity::{Entity, IMMUTABLE, IMMUTABLE_SHARED, REVALIDATE, slice_of};
+use crate::http::entity::{Entity, IMMUTABLE, IMMUTABLE_SHARED, REVALIDATE, slice_of, slices_of};
 use crate::http::extract::{Path, Query};
 use crate::http::problem::{Code, Problem, ProblemSchema};
 use crate::http::{AppState, HttpResult};
@@ -72,7 +72,8 @@ pub struct SegmentQuery {
 
 /// Segment
 ///
-/// By its exact start in microseconds since the epoch, as playlists name it. Never changes.
+/// By its exact start in microseconds since the epoch, as playlists name it. Never changes. Its decode times count from the
+/// epoch, too.
 #[utoipa::path(get, path = "/v1/streams/{stream}/segments/{start_us}.m4s", tag = "playback",
     params(("stream" = String, Path), ("start_us" = i64, Path), SegmentQuery), responses(
     (status = 200, content_type = "video/iso.segment", body = Vec<u8>),
@@ -98,8 +99,8 @@ async fn segment(
         Some(_) => return Err(Problem::new(Code::InvalidQuery, "`track` is `video` or `audio`.")),
     };
     let part = app.playback.segment(&who, &stream, start, track).await?;
-    let entity = Entity::new("video/iso.segment", &part.etag(track), part.bytes.len() as u64, immutable(&token));
-    Ok(entity.respond(&method, &headers, slice_of(part.bytes)))
+    let entity = Entity::new("video/iso.segment", &part.etag(track), part.len(), immutable(&token));
+    Ok(entity.respond(&method, &headers, slices_of(part.pieces)))
 }
 
 /// Block file

@@ -156,7 +156,8 @@ impl ClipPlanner {
         let (moov, places) = clip_head(&self.inits, duration_ticks)?;
         let mut head = Vec::with_capacity(moov.len() + 64 + self.sidx.len() * 12);
         head.extend_from_slice(&moov);
-        self.sidx.finish(&mut head, 1);
+        let timescale = places.iter().flat_map(|p| [p.video, p.audio]).flatten().find(|t| t.track_id == 1).map(|t| t.timescale);
+        self.sidx.finish(&mut head, 1, timescale.unwrap_or(MOVIE_TIMESCALE));
         let head_len = head.len() as u64;
         let stretch = |(_, init, starts_at_us, first_slice): (RunId, usize, i64, usize)| ClipStretch {
             places: places[init],

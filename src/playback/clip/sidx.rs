@@ -10,9 +10,8 @@ use crate::media::SegmentEntry;
 const REFERENCES_MAX: usize = 65_535;
 /// `referenced_size` is 31 bits.
 const REFERENCE_BYTES_MAX: u64 = (1 << 31) - 1;
-/// Durations are in microseconds: 32 bits hold 71 minutes, far longer than any reference.
-const TIMESCALE: u32 = 1_000_000;
-const REFERENCE_US_MAX: u64 = u32::MAX as u64;
+/// Keeps the sum of a duration in microseconds and ticks inside 32 bits at any timescale up to 192 kHz: six hours.
+const REFERENCE_US_MAX: u64 = 20_000_000_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Reference {
@@ -80,21 +79,28 @@ impl SidxBuilder {
     }
 
     /// The box, or nothing when a reference would not fit into its bits: then players search for fragments themselves.
-    pub(super) fn finish(self, out: &mut Vec<u8>, track_id: u32) {
+    ///
+    /// `timescale` must be that of the track: libavformat takes the sum of durations for the track's, in its own ticks.
+    pub(super) fn finish(self, out: &mut Vec<u8>, track_id: u32, timescale: u32) {
         let fits = |r: &Reference| r.bytes <= REFERENCE_BYTES_MAX && r.us <= REFERENCE_US_MAX;
         if !self.references.iter().all(fits) {
             return;
         }
         put_full(out, b"sidx", 1, 0, |out| {
             put32(out, track_id);
-            put32(out, TIMESCALE);
+            put32(out, timescale);
             put64(out, 0); // earliest_presentation_time: a clip starts at zero
             put64(out, 0); // first_offset: media follows at once
             put16(out, 0);
             put16(out, self.references.len() as u16);
+            let (mut us, mut ticks) = (0, 0);
             for r in &self.references {
+                // Rounded where they end, not each by itself: errors must not add up.
+                us += r.us;
+                let end = u128::from(us) * u128::from(timescale) / 1_000_000;
                 put32(out, r.bytes as u32);
-                put32(out, r.us as u32);
+                put32(out, (end - ticks) as u32);
+                ticks = end;
                 // starts_with_SAP, SAP_type 1: a keyframe that comes first in time, too.
                 put32(out, if r.independent { 0x9000_0000 } else { 0 });
             }
@@ -112,10 +118,10 @@ mod tests {
         let mut builder = SidxBuilder::with_limit(limit);
         (0..segments).for_each(|_| builder.push(&four_seconds()));
         let mut out = Vec::new();
-        builder.finish(&mut out, 1);
+        builder.finish(&mut out, 1, 90_000);
         let payload = child(&out, b"sidx").unwrap().payload;
         let rows = payload[32..].chunks(12);
-        rows.map(|r| (be32(r, 0).unwrap() / 500_000, be32(r, 4).unwrap() / 4_000_000)).collect()
+        rows.map(|r| (be32(r, 0).unwrap() / 500_000, be32(r, 4).unwrap() / 360_000)).collect()
     }
 
     #[test]
@@ -139,7 +145,7 @@ mod tests {
         builder.push(&huge);
         builder.push(&huge);
         let mut out = Vec::new();
-        builder.finish(&mut out, 1);
+        builder.finish(&mut out, 1, 90_000);
         assert!(out.is_empty());
     }
 }
