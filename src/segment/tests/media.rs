@@ -271,8 +271,7 @@ pub(crate) fn options(format: CameraFormat, video: CameraVideo) -> CameraOptions
 pub(crate) fn camera_bytes(options: &CameraOptions) -> Vec<u8> {
     let buffer = Buffer::default();
     camera::run(options, CameraOutput::Stream(Box::new(buffer.clone())), &SystemClock, &AtomicBool::new(false)).unwrap();
-    let bytes = std::mem::take(&mut *buffer.0.lock().unwrap());
-    bytes
+    std::mem::take(&mut *buffer.0.lock().unwrap())
 }
 
 fn record_bytes(bytes: Vec<u8>, format: &'static str) -> Vec<Recorded> {
