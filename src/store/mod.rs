@@ -29,6 +29,7 @@ mod error;
 pub mod format;
 mod journal;
 pub mod mapped;
+mod mend;
 mod reader;
 mod root;
 mod scan;
@@ -36,12 +37,15 @@ mod scan;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod writer;
 
 pub use error::{StoreError, StoreResult};
 pub use format::{BlockHeader, RunEnd, Sealed, SegmentHeader, Trailer};
 pub use journal::{OpenNote, forget_open, open_notes};
+pub use mend::{MendedBlock, copy_block, move_to_lost, provable_segments, remove_copy, remove_empty};
 pub use reader::{BlockCache, BlockFile};
 pub use root::{IDENTITY_FILE, LOST_FOLDER, MediaRoot, StreamCard};
 pub use scan::{Damage, Found, Recovered, RecoveredState, Scan, SealedFile, is_being_written, read_header, read_sealed, recover, scan};
+pub use walk::{BlockName, Entry, StreamFolder, StreamWalk, stream_folders};
 pub use writer::{BlockWriter, NewBlock, NewSegment};

@@ -16,7 +16,7 @@ pub const IDENTITY_FILE: &str = ".retroview-media.json";
 /// `lost+found`: where the root is a mount point, that one belongs to the file system.
 pub const LOST_FOLDER: &str = "lost-and-found";
 pub(super) const JOURNAL_FOLDER: &str = ".open";
-const STREAM_CARD: &str = "stream.json";
+pub(super) const STREAM_CARD: &str = "stream.json";
 const ROOT_FORMAT: u32 = 1;
 
 /// The folder under which all block files are. Cheap to clone.
