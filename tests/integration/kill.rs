@@ -82,9 +82,9 @@ async fn playlist(service: &Service, id: &str) -> Vec<String> {
 
 async fn note_new_segments(service: &Service, id: &str, seen: &mut Seen) {
     for uri in playlist(service, id).await {
-        if !seen.contains_key(&uri) {
-            let sum = checksum(service, id, &uri).await;
-            seen.insert(uri, sum);
+        if let std::collections::btree_map::Entry::Vacant(new) = seen.entry(uri) {
+            let sum = checksum(service, id, new.key()).await;
+            new.insert(sum);
         }
     }
 }

@@ -97,7 +97,7 @@ async fn coverage(
     let end = time(query.end.as_deref(), now)?.unwrap_or(now);
     let resolution_us = match query.resolution {
         None => None,
-        Some(s) if s >= 0.0 && s < 1e9 => Some((s * 1e6) as i64),
+        Some(s) if (0.0..1e9).contains(&s) => Some((s * 1e6) as i64),
         Some(_) => return Err(Problem::new(Code::InvalidQuery, "`resolution` is seconds, not negative.")),
     };
     let answer = app.playback.coverage(&who, &stream, TimeRange::new(start, end)?, resolution_us).await?;

@@ -38,10 +38,6 @@ impl Camera {
         (self.0.width, self.0.height) = (width, height);
         self
     }
-    pub fn fps(mut self, fps: u32) -> Self {
-        self.0.fps = fps;
-        self
-    }
     pub fn gop(mut self, frames: u32) -> Self {
         self.0.gop = frames;
         self

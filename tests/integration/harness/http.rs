@@ -70,9 +70,6 @@ impl Client {
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(self.request(Method::POST, path).json(&body)).await
     }
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.send(self.request(Method::DELETE, path)).await
-    }
 
     /// Adds a stream.
     pub async fn add_stream(&self, id: &str, source: &str) {
@@ -84,6 +81,14 @@ impl Client {
     /// Coverage of all time up to now.
     pub async fn coverage(&self, id: &str) -> Value {
         self.get(&format!("/v1/streams/{id}/coverage?start=0&end=now")).await.expect(200).json()
+    }
+    /// Waits until a moment has passed: a body pushed faster than it plays reaches into the future.
+    pub async fn wait_for_moment(&self, us: i64) {
+        super::eventually("the moment has passed", async || {
+            let now = retroview::clock::Clock::now(&retroview::clock::SystemClock).as_micros();
+            (now > us + 100_000).then_some(())
+        })
+        .await;
     }
     /// Pushes a whole body and waits for the answer.
     pub async fn push(&self, id: &str, content_type: &str, body: Vec<u8>) -> Answer {

@@ -11,6 +11,6 @@ mod wait;
 pub use footage::{Camera, camera};
 pub use http::Answer;
 pub use picture::{clock_of_jpeg, clocks_of};
-pub use player::{Played, ffmpeg_plays, ffprobe_json};
-pub use service::{BINARY, Service, ServiceBuilder};
+pub use player::{ffmpeg_plays, ffprobe_json};
+pub use service::{BINARY, Service};
 pub use wait::{PATIENCE, eventually};

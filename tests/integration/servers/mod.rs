@@ -21,13 +21,6 @@ impl Server {
     fn group(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.child)
     }
-    /// Freezes the whole group: connections stand, nothing comes.
-    pub fn freeze(&self) {
-        rustix::process::kill_process_group(self.group(), rustix::process::Signal::STOP).expect("the group is ours");
-    }
-    pub fn thaw(&self) {
-        rustix::process::kill_process_group(self.group(), rustix::process::Signal::CONT).expect("the group is ours");
-    }
 }
 
 impl Drop for Server {
