@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::app::{self, DataDirLock};
 use crate::clock::{Clock, SystemClock};
 use crate::db;
-use crate::index::{self, Index};
+use crate::index::{self, Finding, Index, RebuildEvent, RebuildSummary};
+use crate::media::StreamId;
 use crate::store::MediaRoot;
 
 use super::context::{Context, start_failure, start_quiet_logging};
@@ -40,18 +41,10 @@ Examples:
 
 #[derive(Serialize)]
 struct Rebuilt {
-    streams: usize,
-    blocks: usize,
-    segments: usize,
-    streams_made: Vec<String>,
-    without_source: Vec<String>,
-    problems: Vec<Problem>,
-}
-
-#[derive(Serialize)]
-struct Problem {
-    path: String,
-    detail: String,
+    #[serde(flatten)]
+    summary: RebuildSummary,
+    /// What is not in the index, or not whole.
+    problems: Vec<Finding>,
 }
 
 pub(super) fn run(args: IndexArgs, context: &Context) -> anyhow::Result<Exit> {
@@ -65,34 +58,38 @@ pub(super) fn run(args: IndexArgs, context: &Context) -> anyhow::Result<Exit> {
         let root = MediaRoot::open(&config.media.root, None).map_err(|e| start_failure(e.into()))?;
         let db = db::sqlite::open(&config.database_path()).await.map_err(|e| start_failure(e.into()))?;
         let index = Index::new(db, root.clone());
-        let report = index::rebuild(&index, &root, SystemClock.now()).await?;
-        let names = |ids: Vec<crate::media::StreamId>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let rebuilt = Rebuilt {
-            streams: report.streams,
-            blocks: report.blocks,
-            segments: report.segments,
-            streams_made: names(report.streams_made),
-            without_source: names(report.without_source),
-            problems: report.problems.into_iter().map(|(path, detail)| Problem { path, detail }).collect(),
+        let mut line = output::ProgressLine::new(!json);
+        let mut problems = Vec::new();
+        let mut report = |event| match event {
+            RebuildEvent::Skipped(finding) if json => problems.push(finding),
+            RebuildEvent::Skipped(finding) => {
+                line.clear();
+                output::print_line(&finding.to_string());
+            }
+            RebuildEvent::Progress(p) => line.show(&format!("{} of {} streams, {} files", p.streams, p.streams_total, p.files)),
         };
+        let summary = index::rebuild(&index, &root, SystemClock.now(), &mut report).await?;
+        line.clear();
+        let exit = if summary.skipped == 0 { Exit::Ok } else { Exit::Findings };
         if json {
-            output::print_json(&rebuilt)?;
+            output::print_json(&Rebuilt { summary, problems })?;
         } else {
-            tell(&rebuilt);
+            tell(&summary);
         }
-        Ok(if rebuilt.problems.is_empty() { Exit::Ok } else { Exit::Findings })
+        Ok(exit)
     })
 }
 
-fn tell(r: &Rebuilt) {
+fn tell(r: &RebuildSummary) {
     output::print_line(&format!("{} streams, {} blocks, {} segments are in the new index.", r.streams, r.blocks, r.segments));
-    if !r.streams_made.is_empty() {
-        output::print_line(&format!("Made anew: {}. Passwords of their sources must be set again.", r.streams_made.join(", ")));
+    let names = |ids: &[StreamId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if !r.restored_streams.is_empty() {
+        output::print_line(&format!("Made anew: {}. Passwords of their sources must be set again.", names(&r.restored_streams)));
     }
-    if !r.without_source.is_empty() {
-        output::print_line(&format!("Paused, because no file says what they record: {}.", r.without_source.join(", ")));
+    if !r.nameless_streams.is_empty() {
+        output::print_line(&format!("Paused, because no file says what they record: {}.", names(&r.nameless_streams)));
     }
-    for problem in &r.problems {
-        output::print_line(&format!("{}  {}", problem.path, problem.detail));
+    if r.skipped > 0 {
+        output::print_line(&format!("{} files are not in it, or not whole: `retroview check --repair` looks into them.", r.skipped));
     }
 }

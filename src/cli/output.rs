@@ -1,8 +1,11 @@
 //! Answers on stdout: tables for people, JSON for programs.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use serde::Serialize;
+
+use crate::clock::{Clock, SystemClock};
 
 /// Writes to stdout. A reader that went away (`| head`) is not an error.
 pub(super) fn print(text: &str) {
@@ -71,6 +74,36 @@ pub(super) fn size(bytes: u64) -> String {
         value /= 1024.0;
     }
     unreachable!("the last unit returns")
+}
+
+/// One line on stderr that tells how far a long command has come; nothing where nobody watches.
+pub(super) struct ProgressLine {
+    watched: bool,
+    shown: usize,
+    last: Duration,
+}
+
+impl ProgressLine {
+    /// Often enough to look alive, seldom enough to cost nothing.
+    const PAUSE: Duration = Duration::from_millis(200);
+
+    pub(super) fn new(wanted: bool) -> Self {
+        ProgressLine { watched: wanted && std::io::stderr().is_terminal(), shown: 0, last: Duration::ZERO }
+    }
+    pub(super) fn show(&mut self, text: &str) {
+        let now = SystemClock.monotonic();
+        if self.watched && now - self.last >= Self::PAUSE {
+            eprint!("\r{text:<width$}", width = self.shown);
+            (self.shown, self.last) = (text.chars().count(), now);
+        }
+    }
+    /// Before anything else is printed.
+    pub(super) fn clear(&mut self) {
+        if self.shown > 0 {
+            eprint!("\r{:width$}\r", "", width = self.shown);
+            self.shown = 0;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -17,11 +17,15 @@ mod cache;
 mod change;
 pub mod check;
 pub mod coverage;
+mod holes;
 mod lookup;
-mod rebuild;
+pub mod rebuild;
 mod recover;
+mod restore;
 mod salvage;
 mod stopwatch;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -33,9 +37,9 @@ use crate::db::{Db, DbError, StreamTotals};
 use crate::media::{BlockId, BlockInfo, Gap, RunId, RunInfo, Segment, StreamId, Timestamp};
 use crate::store::{MediaRoot, StoreError};
 
-pub use check::{CheckSummary, Finding, FindingKind, Repair, check};
+pub use check::{CheckEvent, CheckOptions, CheckSummary, Depth, Finding, FindingKind, Progress, check};
 pub use coverage::{CoverageAnswer, GapSpan, RunSpan};
-pub use rebuild::{RebuildReport, rebuild};
+pub use rebuild::{RebuildEvent, RebuildSummary, rebuild};
 pub use recover::{RecoveryReport, recover};
 
 /// What can go wrong with the index as a whole.

@@ -117,6 +117,7 @@ async fn recover_block(index: &Index, root: &MediaRoot, id: BlockId, candidate: 
         return discard(index, root, id, candidate.row.is_some(), path).await;
     }
     let run = recovered.header.run.clone();
+    let stream = run.stream.clone();
     let blocks = blocking({
         let root = root.clone();
         let path = path.clone();
@@ -128,7 +129,10 @@ async fn recover_block(index: &Index, root: &MediaRoot, id: BlockId, candidate: 
     if was_copied {
         changes.push(IndexChange::BlockForgotten { block: id });
     }
+    let ranges: Vec<TimeRange> = blocks.iter().filter_map(BlockInfo::range).collect();
+    let span = ranges.first().zip(ranges.last()).and_then(|(a, b)| TimeRange::new(a.start(), b.end()).ok());
     changes.extend(blocks.into_iter().map(IndexChange::BlockIndexed));
+    changes.extend(salvage::lost_time(&stream, span, ranges));
     commit_or_set_aside(index, root, id, path, changes, was_copied).await
 }
 

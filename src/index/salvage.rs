@@ -5,26 +5,33 @@
 //! rebuild would have to know about parts. Damage is rare and copying is cheap, so what is whole is copied into
 //! new blocks, each as good as if it had been recorded so, and the old file is moved out of the way.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{IndexError, IndexResult};
-use crate::media::{AccountId, BlockId, BlockInfo, BlockState, GapCause, RunInfo, TimeRange, Timestamp};
-use crate::store::{BlockWriter, Found, LOST_FOLDER, MediaRoot, NewBlock, NewSegment, RunEnd, StoreError};
+use crate::db::IndexChange;
+use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunInfo, StreamId, TimeRange, Timestamp};
+use crate::store::{self, BlockHeader, Found, MediaRoot, RunEnd, StoreError, StoreResult};
 
-/// Segments that follow one another in time and number.
-fn stretches(segments: &[Found]) -> Vec<&[Found]> {
-    segments.chunk_by(|a, b| a.range().end() == b.header.start && a.header.sequence + 1 == b.header.sequence).collect()
+/// Segments that follow one another in time and number. What goes back in time is left out.
+pub(super) fn stretches(segments: &[Found]) -> Vec<&[Found]> {
+    let mut end = Timestamp::MIN;
+    let mut in_order = Vec::new();
+    for stretch in segments.chunk_by(|a, b| a.range().end() == b.header.start && a.header.sequence + 1 == b.header.sequence) {
+        if stretch[0].header.start >= end {
+            end = stretch.last().map_or(end, |last| last.range().end());
+            in_order.push(stretch);
+        }
+    }
+    in_order
 }
 
-/// Copies `segments` of the file at `path` into new sealed blocks, one for each unbroken stretch. Nothing is
-/// indexed yet: until the rows are committed the new files are noted in the journal.
+/// Copies `segments` of the file at `path` into new sealed blocks, one for each unbroken stretch. They are in
+/// place and durable, but nothing is indexed yet: a kill before that leaves orphans, which `check` finds.
 ///
 /// `end`: why nothing follows the last of them.
 ///
 /// # Errors
-/// [`StoreError`]; new files made so far stay, and the next start deals with them.
+/// [`StoreError`]; files made so far are removed again.
 pub(super) fn copy_out(
     root: &MediaRoot,
     path: &Path,
@@ -33,89 +40,70 @@ pub(super) fn copy_out(
     segments: &[Found],
     end: Option<RunEnd>,
 ) -> IndexResult<Vec<BlockInfo>> {
-    let source = File::open(path).map_err(|e| StoreError::io("open", path, e))?;
-    let mut blocks = Vec::new();
     let stretches = stretches(segments);
+    let mut copies = Vec::with_capacity(stretches.len());
     for (i, stretch) in stretches.iter().enumerate() {
-        let end = if i + 1 == stretches.len() { end.clone() } else { Some(RunEnd { cause: GapCause::Damaged, detail: String::new() }) };
-        blocks.push(copy_stretch(root, &source, path, account, run, stretch, end)?);
+        let first = stretch[0].header;
+        let header = BlockHeader {
+            account: account.clone(),
+            block: fresh_id(first.start)?,
+            start: first.start,
+            first_sequence: first.sequence,
+            run: run.clone(),
+        };
+        let end = end.clone().filter(|_| i + 1 == stretches.len());
+        copies.push(store::copy_block(root, &header, path, stretch, end)?);
     }
-    Ok(blocks)
+    let mut placed = Vec::with_capacity(copies.len());
+    for copy in copies {
+        match copy.put_in_place() {
+            Ok(info) => placed.push(info),
+            Err(e) => {
+                take_back(root, &placed);
+                return Err(e.into());
+            }
+        }
+    }
+    Ok(placed)
 }
 
-fn copy_stretch(
-    root: &MediaRoot,
-    source: &File,
-    path: &Path,
-    account: &AccountId,
-    run: &RunInfo,
-    stretch: &[Found],
-    end: Option<RunEnd>,
-) -> IndexResult<BlockInfo> {
-    let first = stretch[0].header;
-    let id = fresh_id(first.start)?;
-    let new = NewBlock { account: account.clone(), id, start: first.start, first_sequence: first.sequence, run };
-    let mut writer = BlockWriter::create(root, &new)?;
-    for found in stretch {
-        let entry = found.header.entry;
-        let mut media = vec![0; entry.media_bytes() as usize];
-        let at = found.offset + u64::from(crate::media::SegmentEntry::HEADER_BYTES);
-        source.read_exact_at(&mut media, at).map_err(|e| StoreError::io("read", path, e))?;
-        let (video, audio) = media.split_at(entry.video_bytes as usize);
-        writer.append(&NewSegment {
-            start: found.header.start,
-            wall_us: entry.wall_us,
-            media_us: entry.media_us,
-            keyframe_bytes: entry.keyframe_bytes,
-            independent: entry.independent,
-            sequence: found.header.sequence,
-            video: &[video],
-            audio: &[audio],
-        })?;
+/// Removes copies whose rows could not be stored. What stays is an orphan, which `check` moves aside.
+pub(super) fn take_back(root: &MediaRoot, copies: &[BlockInfo]) {
+    for copy in copies {
+        if let Err(error) = store::remove_copy(root, copy) {
+            tracing::warn!(block = %copy.id, %error, "could not remove a copy that is not needed");
+        }
     }
-    let mut info = writer.block_info(account, id, run);
-    let sealed = writer.seal(end)?;
-    info.state = BlockState::Sealed;
-    info.size_bytes = sealed.size_bytes;
-    info.checksum = Some(sealed.checksum);
-    Ok(info)
 }
 
-fn fresh_id(start: Timestamp) -> IndexResult<BlockId> {
+pub(super) fn fresh_id(now: Timestamp) -> IndexResult<BlockId> {
     let mut random = [0u8; 16];
     getrandom::fill(&mut random).map_err(|e| IndexError::Interrupted(format!("no randomness: {e}")))?;
-    Ok(BlockId::new(start, u128::from_be_bytes(random) >> 48))
+    Ok(BlockId::new(now, u128::from_be_bytes(random)))
 }
 
 /// Moves a file that is in the way, but may still hold something, to the lost-and-found folder, where nothing
-/// ever deletes it. `None`: there was no file.
-pub(super) fn set_aside(root: &MediaRoot, path: &Path) -> IndexResult<Option<PathBuf>> {
-    let folder = root.path().join(LOST_FOLDER);
-    fs::create_dir_all(&folder).map_err(|e| StoreError::io("create", &folder, e))?;
-    let relative = path.strip_prefix(root.path()).unwrap_or(path);
-    let flat = relative.to_string_lossy().replace('/', "_");
-    let mut to = folder.join(&flat);
-    for n in 1u32.. {
-        if !to.exists() {
-            break;
-        }
-        to = folder.join(format!("{n}_{flat}"));
-    }
-    match fs::rename(path, &to) {
-        Ok(()) => Ok(Some(to)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(StoreError::io("move to lost-and-found", path, e).into()),
+/// ever deletes it. Answers where it is now, below the media root; `None`: there was no file.
+pub(super) fn set_aside(root: &MediaRoot, path: &Path) -> StoreResult<Option<String>> {
+    let relative = path.strip_prefix(root.path()).map_err(|_| StoreError::damaged(path, "it does not lie in the media folder"))?;
+    match store::move_to_lost(root, &relative.to_string_lossy()) {
+        Ok(to) => Ok(Some(to)),
+        Err(e) if e.is_missing() => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
-/// The parts of `range` that none of `kept` covers; `kept` is in time order.
-pub(super) fn holes(range: TimeRange, kept: impl IntoIterator<Item = TimeRange>) -> Vec<TimeRange> {
-    let mut out = Vec::new();
-    let mut cursor = range.start();
-    for k in kept {
-        out.extend(TimeRange::new(cursor, k.start().min(range.end())));
-        cursor = cursor.max(k.end());
+/// What of `span` none of `kept` covers, as gaps; `kept` is in time order. The index fills only time of which it
+/// knows nothing else.
+pub(super) fn lost_time(stream: &StreamId, span: Option<TimeRange>, kept: impl IntoIterator<Item = TimeRange>) -> Vec<IndexChange> {
+    let Some(span) = span else { return Vec::new() };
+    let mut holes = Vec::new();
+    let mut cursor = span.start();
+    for range in kept {
+        holes.extend(TimeRange::new(cursor, range.start()));
+        cursor = cursor.max(range.end());
     }
-    out.extend(TimeRange::new(cursor, range.end()));
-    out
+    holes.extend(TimeRange::new(cursor, span.end()));
+    let gap = |hole: TimeRange| Gap { start: hole.start(), end: Some(hole.end()), cause: GapCause::Damaged, detail: String::new() };
+    holes.into_iter().map(|hole| IndexChange::GapAdded { stream: stream.clone(), gap: gap(hole) }).collect()
 }

@@ -1,286 +1,171 @@
-//! Do rows and bytes agree? And mending where they do not.
+//! Do rows and bytes agree? Names each place where they do not, and mends what can be mended.
 //!
-//! Every sealed block is read whole and every checksum compared, so it takes as long as reading the archive;
-//! findings are told as they are met. A service may be recording meanwhile: blocks being written are looked at as
-//! far as they are committed and never changed.
+//! Rows and files of a stream are walked side by side in time order, so the check needs no memory for the
+//! archive, whatever its size. What looks wrong is looked up once more before it is told: a service that
+//! records meanwhile has moved on.
 //!
-//! **Invariant.** Repair never deletes a file that holds a whole segment. What is whole stays playable: in place,
-//! or copied into new blocks with the old file moved to `lost-and-found`. What is lost becomes a gap of cause
-//! [`GapCause::Damaged`].
+//! Leaves to others: the journal and the end of blocks that were being written (`index::recover`, at start),
+//! making a new index (`index::rebuild`).
+//!
+//! **Invariants.** Without repair nothing is changed. Repair deletes no footage that can still be played: it goes
+//! on being served, or it is moved to `lost-and-found`. No file is changed in place. After a repair that could mend
+//! everything, a second check finds nothing.
+//!
+//! **When things fail.** A file that the disk does not give is a finding, and the walk goes on. A database
+//! that fails ends the check. A repair that does not work out says why in [`Finding::action`].
 
-mod examine;
+mod files;
+mod finding;
+mod inspect;
+mod mend;
+mod overlap;
 mod repair;
+#[cfg(test)]
+mod tests;
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
-use self::examine::Verdict;
-use super::rebuild::{block_files, folders};
-use super::recover::{blocking, chain};
+use crate::db::Db;
+use crate::media::{AccountId, StreamId, Timestamp};
+use crate::store::{MediaRoot, StreamFolder, stream_folders};
+
+use super::recover::blocking;
 use super::{Index, IndexResult};
-use crate::media::{BlockId, BlockInfo, GapCause, StreamId, TimeRange, Timestamp};
-use crate::store::MediaRoot;
+pub use finding::{CheckEvent, CheckSummary, Finding, FindingKind, Progress};
+pub use inspect::Depth;
 
-/// Rows read at a time.
-const BATCH: u32 = 64;
-/// Overlaps told at a time; repairing them shows the next.
-const OVERLAPS_MAX: u32 = 1000;
-
-/// What kind of disagreement.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingKind {
-    /// A row names a file that is not there.
-    MissingFile,
-    /// A block file that no row names.
-    OrphanedFile,
-    /// A sealed file has fewer bytes than when it was sealed.
-    ShortenedFile,
-    /// A byte is not what was written: in the init segment, the header, a segment, or the trailer.
-    Checksum,
-    /// A row names segments that the file, whole as it is, does not hold.
-    RowWithoutBytes,
-    /// Two rows of a stream claim the same time.
-    Overlap,
-    /// What is derived from the blocks (recorded ranges, sums) is not what they add up to.
-    DerivedRows,
+/// What to check, and what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CheckOptions {
+    /// Only these streams; empty: all, and what lies beside them.
+    pub streams: Vec<StreamId>,
+    pub depth: Depth,
+    pub repair: bool,
+    /// A service is recording into this media folder. Open blocks are its business then.
+    pub beside_service: bool,
 }
 
-impl FindingKind {
-    /// The stable name used in JSON and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FindingKind::MissingFile => "missing_file",
-            FindingKind::OrphanedFile => "orphaned_file",
-            FindingKind::ShortenedFile => "shortened_file",
-            FindingKind::Checksum => "checksum",
-            FindingKind::RowWithoutBytes => "row_without_bytes",
-            FindingKind::Overlap => "overlap",
-            FindingKind::DerivedRows => "derived_rows",
-        }
-    }
-}
+/// Where a check tells what it finds.
+pub type Report<'a> = &'a mut (dyn FnMut(CheckEvent) + Send);
 
-/// What became of a finding.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
-#[serde(tag = "outcome", content = "detail", rename_all = "snake_case")]
-pub enum Repair {
-    NotAsked,
-    /// One sentence: what was done.
-    Done(String),
-    /// Why it could not be done; nothing was made worse.
-    Failed(String),
-}
-
-/// One disagreement.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
-pub struct Finding {
-    pub kind: FindingKind,
-    pub stream: Option<StreamId>,
-    pub block: Option<BlockId>,
-    /// Below the media root.
-    pub path: Option<String>,
-    /// The time concerned, where it is known.
-    pub range: Option<TimeRange>,
-    /// One sentence for people.
-    pub detail: String,
-    pub repair: Repair,
-}
-
-/// What was looked at.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, serde::Serialize)]
-pub struct CheckSummary {
-    pub blocks: u64,
-    pub segments: u64,
-    pub bytes: u64,
-    pub findings: u64,
-    pub repaired: u64,
-}
-
-/// Compares all rows with all files under `root`, telling `found` of each disagreement.
+/// Compares all rows with all files. Findings are told as they come.
 ///
 /// # Errors
-/// When rows or folders cannot be read; a repair that fails is in its finding.
+/// [`IndexError::Store`] when the media folder is not the one that was opened, or a folder in it cannot be listed;
+/// [`IndexError::Db`] when the database fails. What was repaired until then stays repaired.
 pub async fn check(
     index: &Index,
     root: &MediaRoot,
-    repair: bool,
     now: Timestamp,
-    found: &mut (dyn FnMut(Finding) + Send),
+    options: &CheckOptions,
+    report: Report<'_>,
 ) -> IndexResult<CheckSummary> {
-    let mut check = Check { index, root, repair, now, found, summary: CheckSummary::default() };
-    // Derived rows first: what repairs below commit is checked against them.
-    check.derived().await?;
-    check.rows().await?;
-    check.overlaps().await?;
-    check.orphans().await?;
-    Ok(check.summary)
+    root.still_there()?;
+    let mut checker = Checker {
+        index: index.clone(),
+        db: index.db().clone(),
+        root: root.clone(),
+        now,
+        options: options.clone(),
+        report,
+        summary: CheckSummary::default(),
+        progress: Progress::default(),
+    };
+    checker.run().await?;
+    Ok(checker.summary)
 }
 
-struct Check<'a> {
-    index: &'a Index,
-    root: &'a MediaRoot,
-    repair: bool,
+/// The folders and rows of one stream.
+struct StreamJob {
+    folder: StreamFolder,
+    /// Whether the database knows the stream.
+    known: bool,
+}
+
+struct Checker<'a> {
+    index: Index,
+    db: Db,
+    root: MediaRoot,
     now: Timestamp,
-    found: &'a mut (dyn FnMut(Finding) + Send),
+    options: CheckOptions,
+    report: Report<'a>,
     summary: CheckSummary,
+    progress: Progress,
 }
 
-impl Check<'_> {
-    fn tell(&mut self, finding: Finding) {
-        self.summary.findings += 1;
-        self.summary.repaired += u64::from(matches!(finding.repair, Repair::Done(_)));
-        (self.found)(finding);
-    }
-
-    async fn derived(&mut self) -> IndexResult<()> {
-        for stream in self.index.db().recount(self.repair).await? {
-            let repair = if self.repair { Repair::Done("counted again from the blocks".into()) } else { Repair::NotAsked };
-            let detail = format!("recorded ranges or sums of stream {stream} are not what its blocks add up to");
-            self.tell(Finding {
-                kind: FindingKind::DerivedRows,
-                stream: Some(stream),
-                block: None,
-                path: None,
-                range: None,
-                detail,
-                repair,
-            });
+impl Checker<'_> {
+    async fn run(&mut self) -> IndexResult<()> {
+        let root = self.root.clone();
+        let (folders, strays) = blocking(move || stream_folders(&root)).await??;
+        let (streams, misplaced) = self.streams(folders).await?;
+        self.progress.streams_total = streams.len() as u64;
+        // First: what repair commits is checked against them.
+        self.check_derived_rows().await?;
+        let any_overlap = !self.db.overlapping_blocks(1).await?.is_empty();
+        if self.options.streams.is_empty() {
+            for path in strays {
+                self.stray(&path, "nothing that Retroview keeps here", None).await?;
+            }
         }
-        if self.repair {
-            self.index.refresh().await?;
+        for (folder, account) in misplaced {
+            let detail = format!("the stream `{}` belongs to account `{account}`", folder.stream);
+            self.stray(&format!("{}/{}", folder.account, folder.stream), &detail, Some(&folder.stream)).await?;
         }
+        for job in streams {
+            self.progress.stream = Some(job.folder.stream.clone());
+            self.tell_progress();
+            if job.known && any_overlap {
+                self.check_overlaps(&job.folder.stream).await?;
+            }
+            self.check_files(&job).await?;
+            self.progress.streams += 1;
+        }
+        self.progress.stream = None;
+        self.tell_progress();
+        (self.summary.streams, self.summary.files, self.summary.bytes) = (self.progress.streams, self.progress.files, self.progress.bytes);
         Ok(())
     }
 
-    async fn rows(&mut self) -> IndexResult<()> {
-        let mut after = None;
-        loop {
-            let rows = self.index.db().blocks_after(after, BATCH).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = Some(last.id);
-            for row in rows {
-                self.row(row).await?;
-            }
+    /// Streams that have rows or a folder; and folders of streams that belong to another account.
+    async fn streams(&self, folders: Vec<StreamFolder>) -> IndexResult<(Vec<StreamJob>, Vec<(StreamFolder, AccountId)>)> {
+        let wanted: BTreeSet<&StreamId> = self.options.streams.iter().collect();
+        let wants = |stream: &StreamId| wanted.is_empty() || wanted.contains(stream);
+        let mut jobs = BTreeMap::new();
+        for row in self.db.streams(true).await?.into_iter().filter(|row| wants(&row.id)) {
+            let folder = StreamFolder { account: row.account, stream: row.id.clone() };
+            jobs.insert(row.id, StreamJob { folder, known: true });
         }
-    }
-
-    async fn row(&mut self, row: BlockInfo) -> IndexResult<()> {
-        self.summary.blocks += 1;
-        self.summary.segments += row.table.len() as u64;
-        self.summary.bytes += row.size_bytes;
-        let verdict = blocking({
-            let (root, row) = (self.root.clone(), row.clone());
-            move || examine::row(&root, &row)
-        })
-        .await??;
-        let Verdict::Bad { kind, detail, scan } = verdict else { return Ok(()) };
-        // A service at work may have changed the row since it was read.
-        match self.index.db().block(row.id).await? {
-            Some(again) if again.state == row.state => {}
-            _ => return Ok(()),
-        }
-        let outcome = match self.repair {
-            false => Repair::NotAsked,
-            true => match repair::row(self.index, self.root, &row, scan).await {
-                Ok(done) => Repair::Done(done),
-                Err(e) => Repair::Failed(chain(&e)),
-            },
-        };
-        self.tell(Finding {
-            kind,
-            stream: Some(row.stream.clone()),
-            block: Some(row.id),
-            path: Some(row.path()),
-            range: row.range(),
-            detail,
-            repair: outcome,
-        });
-        Ok(())
-    }
-
-    async fn overlaps(&mut self) -> IndexResult<()> {
-        loop {
-            let pairs = self.index.db().overlapping_blocks(OVERLAPS_MAX).await?;
-            let mut mended = false;
-            for (earlier, later) in &pairs {
-                let (Some(a), Some(b)) = (self.index.db().block(*earlier).await?, self.index.db().block(*later).await?) else {
-                    continue;
-                };
-                let outcome = match self.repair {
-                    false => Repair::NotAsked,
-                    true => match repair::overlap(self.index, self.root, &b, self.now).await {
-                        Ok(done) => Repair::Done(done),
-                        Err(e) => Repair::Failed(chain(&e)),
-                    },
-                };
-                mended |= matches!(outcome, Repair::Done(_));
-                let range = a.range().zip(b.range()).and_then(|(a, b)| a.intersection(b));
-                self.tell(Finding {
-                    kind: FindingKind::Overlap,
-                    stream: Some(b.stream.clone()),
-                    block: Some(b.id),
-                    path: Some(b.path()),
-                    range,
-                    detail: format!("block {} claims time that block {} has too", b.id, a.id),
-                    repair: outcome,
-                });
-            }
-            // Mending one may have shown the next: three blocks at one time.
-            if !mended {
-                return Ok(());
-            }
-            self.index.refresh().await?;
-        }
-    }
-
-    async fn orphans(&mut self) -> IndexResult<()> {
-        let any = |_: &str| true;
-        let digits = |name: &str| name.bytes().all(|b| b.is_ascii_digit());
-        for account in folders(self.root.path(), any)? {
-            for stream in folders(&account, any)? {
-                for year in folders(&stream, digits)? {
-                    for month in folders(&year, digits)? {
-                        for day in folders(&month, digits)? {
-                            for path in block_files(&day)? {
-                                self.file(path).await?;
-                            }
-                        }
-                    }
+        let mut misplaced = Vec::new();
+        for folder in folders.into_iter().filter(|folder| wants(&folder.stream)) {
+            match jobs.get(&folder.stream) {
+                Some(job) if job.folder.account == folder.account => {}
+                Some(job) => misplaced.push((folder, job.folder.account.clone())),
+                None => {
+                    jobs.insert(folder.stream.clone(), StreamJob { folder, known: false });
                 }
             }
         }
-        Ok(())
+        Ok((jobs.into_values().collect(), misplaced))
     }
 
-    async fn file(&mut self, path: PathBuf) -> IndexResult<()> {
-        let relative = path.strip_prefix(self.root.path()).unwrap_or(&path).to_string_lossy().into_owned();
-        let id = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.rsplit_once('-')).and_then(|(_, id)| id.parse::<BlockId>().ok());
-        let row = match id {
-            Some(id) => self.index.db().block(id).await?,
-            None => None,
-        };
-        if row.is_some_and(|row| row.path() == relative) {
-            return Ok(());
+    fn tell_progress(&mut self) {
+        (self.report)(CheckEvent::Progress(self.progress.clone()));
+    }
+
+    fn tell(&mut self, finding: Finding) {
+        *self.summary.findings.entry(finding.kind).or_default() += 1;
+        self.summary.repaired += u64::from(finding.repaired);
+        (self.report)(CheckEvent::Finding(finding));
+    }
+
+    /// Recorded ranges and sums are kept beside the blocks' rows; repair counts them again.
+    async fn check_derived_rows(&mut self) -> IndexResult<()> {
+        let different = self.db.recount(self.options.repair).await?;
+        for stream in different {
+            let detail = format!("recorded ranges or sums of stream `{stream}` are not what its blocks add up to");
+            let action = self.options.repair.then(|| Ok("counted again from the blocks".to_string()));
+            self.tell_with(Finding::new(FindingKind::DerivedRows, detail).of_stream(&stream), action);
         }
-        let orphan = blocking({
-            let path = path.clone();
-            move || examine::orphan(&path)
-        })
-        .await??;
-        // Being written, or gone since the folder was listed.
-        let Some(orphan) = orphan else { return Ok(()) };
-        let range = orphan.range();
-        let stream = orphan.header.as_ref().ok().map(|(h, _)| h.run.stream.clone());
-        let detail = format!("no row names this file, which holds {} whole segments", orphan.segments.len());
-        let outcome = match self.repair {
-            false => Repair::NotAsked,
-            true => match repair::orphan(self.index, self.root, &path, orphan, self.now).await {
-                Ok(done) => Repair::Done(done),
-                Err(e) => Repair::Failed(chain(&e)),
-            },
-        };
-        let kind = FindingKind::OrphanedFile;
-        self.tell(Finding { kind, stream, block: id, path: Some(relative), range, detail, repair: outcome });
-        Ok(())
+        if self.options.repair { Ok(self.index.refresh().await?) } else { Ok(()) }
     }
 }
