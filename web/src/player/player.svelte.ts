@@ -37,6 +37,8 @@ const liveLeadUs = 60 * SECOND_US;
 const liveMarginS = 6;
 /** Closer than this to the newest footage counts as live. */
 const liveSlackUs = 20 * SECOND_US;
+/** A jump of the wall clock longer than this while playing was a gap. */
+const skipUs = 2 * SECOND_US;
 /** What is buffered may end a little before the run does: sound and picture are not cut at the same moment. */
 const barrierReachS = 0.3;
 /** A frame while nothing better is known. */
@@ -366,6 +368,7 @@ export class Player {
     const hereS = (this.#target !== null && toMedia(this.#mapping, this.#target)) || this.#video.currentTime;
     if (!first || mediaS == null || hereS < mediaS - barrierReachS) return;
     const target = playhead > first.start ? playhead : first.start;
+    if (target - playhead > skipUs) this.#deps.onSkipped({ start: playhead, end: target });
     if (barrier.lacking === null) return void this.#open(target);
     this.position = target;
     this.#onTrouble({ kind: 'unplayable', codec: barrier.lacking });
@@ -446,7 +449,7 @@ export class Player {
     if (at === null || at === this.position) return;
     const before = this.position;
     this.position = at;
-    if (before !== null && !this.paused && at - before > 2 * SECOND_US * Math.max(1, this.rate)) {
+    if (before !== null && !this.paused && at - before > skipUs * Math.max(1, this.rate)) {
       this.#deps.onSkipped({ start: before, end: at });
     }
     const edge = this.edge;
