@@ -229,19 +229,29 @@ impl Reader<'_> {
     }
 }
 
-/// What a failure to open means, in words for the operator. Free of URLs.
+/// What a failure to open means, in words for the operator. No URL is in them.
 fn explain_opening(error: &ffmpeg::Error, waited: Duration) -> (GapCause, String) {
     match error {
         ffmpeg::Error::TimedOut { .. } => {
             (GapCause::SourceUnreachable, format!("no answer within {} s; is the address right, and the source on?", waited.as_secs_f32()))
         }
-        e => {
-            let cause = match e.cause() {
+        ffmpeg::Error::Library { .. } => {
+            let text = error.to_string();
+            // The library's own words, without our step.
+            let words = text.split_once(": ").map_or(text.as_str(), |(_, words)| words);
+            if words == "Address already in use" {
+                return (GapCause::SourceUnreachable, "its port on this machine is used by another program or stream".into());
+            }
+            match error.cause() {
+                GapCause::SourceUnreachable => (GapCause::SourceUnreachable, format!("the source cannot be reached ({words})")),
                 // Closed right after connecting.
-                GapCause::SourceEnded => GapCause::SourceRefused,
-                cause => cause,
-            };
-            (cause, e.to_string())
+                GapCause::SourceRefused | GapCause::SourceEnded => {
+                    (GapCause::SourceRefused, format!("the source refuses the connection ({words})"))
+                }
+                GapCause::SourceInvalid => (GapCause::SourceInvalid, format!("what the source sends cannot be understood ({words})")),
+                cause => (cause, text),
+            }
         }
+        e => (e.cause(), e.to_string()),
     }
 }

@@ -49,6 +49,20 @@ pub(super) struct SessionConfig {
     pub silence: Duration,
 }
 
+/// A file that begins again within this joins its own end. Longer, and something was wrong.
+const SEAM_MAX: Duration = Duration::from_secs(2);
+/// So much more than the time lost, so that the seam is closed whatever the jitter of waking up.
+const SEAM_SLACK: Duration = Duration::from_millis(20);
+
+/// How late the first packets of a file are that continues what was recorded.
+fn lag(config: &SessionConfig, now: Timestamp) -> Duration {
+    let since = now.micros_since(config.segmenter.not_before);
+    match u64::try_from(since).map(Duration::from_micros) {
+        Ok(since) if config.pace == Pace::AsRecorded && since < SEAM_MAX => since + SEAM_SLACK,
+        _ => Duration::ZERO,
+    }
+}
+
 /// Reads `input` to its end, or until told to stop.
 pub(super) fn run(input: Input, config: &SessionConfig, control: &Control, clock: &SharedClock, outlet: &mut Outlet) -> Ended {
     let tracks = input.tracks();
@@ -61,7 +75,7 @@ pub(super) fn run(input: Input, config: &SessionConfig, control: &Control, clock
         outlet,
         segmenter,
         tracks,
-        pacer: Pacer::default(),
+        pacer: Pacer::late_by(lag(config, clock.now())),
         announced: false,
         last_output: now,
         first_segment: 0,
