@@ -10,27 +10,33 @@
 //! opening (a name can answer differently a moment later, and redirects go unchecked) and a filtering proxy (only
 //! HTTP speaks to one).
 
+use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use ipnet::IpNet;
 use libc::{c_int, c_void, msghdr, sockaddr, sockaddr_in, sockaddr_in6, socklen_t, ssize_t};
 
 struct Policy {
     forbidden: Vec<IpNet>,
-    refused: Mutex<Option<SocketAddr>>,
 }
 
 static POLICY: OnceLock<Policy> = OnceLock::new();
 
-/// From now on, for the life of the process, no socket of it reaches these networks. The first call counts.
-pub fn install(forbidden: Vec<IpNet>) {
-    let _ = POLICY.set(Policy { forbidden, refused: Mutex::new(None) });
+thread_local! {
+    /// What this thread was last refused: libavformat connects on the thread that called it, and each source has
+    /// one of its own, so nobody reads another source's refusal.
+    static REFUSED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
 }
 
-/// The address last refused, once: to word the message of the failure it caused.
+/// From now on, for the life of the process, no socket of it reaches these networks. The first call counts.
+pub fn install(forbidden: Vec<IpNet>) {
+    let _ = POLICY.set(Policy { forbidden });
+}
+
+/// The address last refused to this thread, once: to word the message of the failure it caused.
 pub fn take_refused() -> Option<SocketAddr> {
-    POLICY.get()?.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    REFUSED.take()
 }
 
 /// Whether the policy lets this process reach `address`; remembers it when not.
@@ -41,7 +47,8 @@ pub fn allows(address: SocketAddr) -> bool {
     if !policy.forbidden.iter().any(|n| n.contains(&ip)) {
         return true;
     }
-    *policy.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    // A thread that is going away has nobody to ask.
+    let _ = REFUSED.try_with(|refused| refused.set(Some(address)));
     false
 }
 
@@ -142,5 +149,87 @@ pub unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int
     }
 }
 
-// The policy of a process cannot be taken back, so what it does to sockets and to libavformat is shown in
-// processes of their own: tests/integration.
+/// Interposes libc's `sendmmsg`: several datagrams at once. Refused as a whole when one is.
+///
+/// # Safety
+/// As `sendmmsg(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sendmmsg(fd: c_int, messages: *mut libc::mmsghdr, count: libc::c_uint, flags: c_int) -> c_int {
+    static NEXT: OnceLock<usize> = OnceLock::new();
+    type SendMmsg = unsafe extern "C" fn(c_int, *mut libc::mmsghdr, libc::c_uint, c_int) -> c_int;
+    // SAFETY: as for `connect`; the messages are as many as said.
+    unsafe {
+        for i in 0..count as usize {
+            let message = &(*messages.add(i)).msg_hdr;
+            if !passes(message.msg_name.cast(), message.msg_namelen) {
+                return refuse();
+            }
+        }
+        std::mem::transmute::<*mut c_void, SendMmsg>(next(&NEXT, c"sendmmsg"))(fd, messages, count, flags)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::ffmpeg::{Error, Input, Interrupt, OpenOptions};
+
+    /// A policy cannot be taken back: all tests of this process live with this one, and none other goes there.
+    fn install_for_tests() {
+        install(vec!["127.0.0.2/32".parse().unwrap(), "198.51.100.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()]);
+    }
+
+    /// A server that gives every request this answer.
+    fn serve(answer: String) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        port
+    }
+
+    fn open(url: &str) -> Error {
+        let options = OpenOptions { format: None, options: vec![("protocol_whitelist".into(), "http,tcp".into())] };
+        Input::open(url, &options, Interrupt::new(Arc::new(SystemClock))).err().expect("it is forbidden")
+    }
+
+    #[test]
+    fn our_own_sockets_are_held_to_it_in_every_notation() {
+        install_for_tests();
+        for address in ["127.0.0.2:9", "198.51.100.7:9", "[::ffff:127.0.0.2]:9", "[2001:db8::1]:9"] {
+            let error = TcpStream::connect(address).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{address}");
+            assert_eq!(take_refused(), Some(address.parse().unwrap()));
+        }
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(udp.send_to(b"x", "127.0.0.2:9").unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+        assert!(udp.send_to(b"x", "127.0.0.1:9").is_ok());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(TcpStream::connect(listener.local_addr().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn libavformat_is_held_to_it_through_redirects_and_playlists() {
+        install_for_tests();
+        let forbidden: SocketAddr = "127.0.0.2:4321".parse().unwrap();
+        let redirect = serve(format!("HTTP/1.1 302 Found\r\nLocation: http://{forbidden}/x.ts\r\nContent-Length: 0\r\n\r\n"));
+        let playlist = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nhttp://{forbidden}/x.ts\n#EXT-X-ENDLIST\n");
+        let nested = serve(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{playlist}", playlist.len()));
+        for url in
+            [format!("http://{forbidden}/x.ts"), format!("http://127.0.0.1:{redirect}/x.ts"), format!("http://127.0.0.1:{nested}/x.m3u8")]
+        {
+            let error = open(&url);
+            assert!(matches!(error, Error::Forbidden { address, .. } if address == forbidden), "{url}: {error}");
+        }
+    }
+}

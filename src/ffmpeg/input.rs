@@ -7,11 +7,11 @@ use std::sync::Arc;
 use ffmpeg_next::ffi::{self, AVDiscard, AVMediaType};
 
 use super::codec_watch::{CodecWatch, Verdict};
-use super::ffi_util::{Dictionary, OwnedPacket, bytes, c_string, check, out_of_memory, static_str};
+use super::ffi_util::{Dictionary, OwnedPacket, bytes, c_string, out_of_memory, static_str};
 use super::interrupt::{Interrupt, InterruptReason, interrupt_callback};
 use super::reader::ReaderIo;
 use super::track::{AudioParams, Media, Tracks, VideoParams, audio_params, codec_name, stream_time_base, video_params};
-use super::{AudioCodec, AudioTranscoder, Error, VideoCodec};
+use super::{AudioCodec, AudioTranscoder, Error, VideoCodec, guard};
 
 /// How a source is opened.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +126,10 @@ impl Input {
         }
         self.choose_tracks()?;
         if self.video.is_none() && self.audio.is_none() {
-            return Err(Error::NoTracks { found: self.describe_streams() });
+            return Err(match guard::take_refused() {
+                Some(address) => Error::Forbidden { step: "look at the source's tracks", address },
+                None => Error::NoTracks { found: self.describe_streams() },
+            });
         }
         Ok(())
     }
@@ -468,6 +471,8 @@ fn open_context(
         Some(name) => find_demuxer(name)?,
         None => ptr::null(),
     };
+    // What an earlier try was refused does not explain this one.
+    guard::take_refused();
     let skip = skip.to_string();
     let given = options.options.iter().map(|(k, v)| (k.as_str(), v.as_str()));
     let mut dictionary = Dictionary::new(given.chain([("skip_initial_bytes", skip.as_str())]))?;
@@ -499,11 +504,13 @@ fn find_demuxer(name: &str) -> Result<*const ffi::AVInputFormat, Error> {
     if format.is_null() { Err(Error::Unsupported(format!("this libavformat has no `{name}` demuxer"))) } else { Ok(format) }
 }
 
-/// The interrupt's state comes before the code: an interrupted call fails with almost anything.
+/// The interrupt's state comes before the code: an interrupted call fails with almost anything. So does a refused
+/// connection, which libavformat may go on to try again until the deadline.
 fn failure(step: &'static str, code: i32, interrupt: &Interrupt) -> Error {
-    match interrupt.reason() {
-        Some(InterruptReason::Stopped) => Error::Stopped { step },
-        Some(InterruptReason::TimedOut) => Error::TimedOut { step },
-        None => check(step, code).err().unwrap_or(Error::Library { step, code }),
+    match (interrupt.reason(), guard::take_refused()) {
+        (Some(InterruptReason::Stopped), _) => Error::Stopped { step },
+        (_, Some(address)) => Error::Forbidden { step, address },
+        (Some(InterruptReason::TimedOut), None) => Error::TimedOut { step },
+        (None, None) => Error::Library { step, code },
     }
 }
