@@ -8,7 +8,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::clock::{Clock, SystemClock};
-use crate::ffmpeg::camera::{self, CameraAudio, CameraError, CameraFormat, CameraOptions, CameraOutput, CameraVideo};
+use crate::ffmpeg::{
+    self,
+    camera::{self, CameraAudio, CameraError, CameraFormat, CameraOptions, CameraOutput, CameraVideo},
+};
 use crate::media::Timestamp;
 
 use super::context::Context;
@@ -128,6 +131,7 @@ pub(super) fn run(args: CameraArgs, context: &Context) -> anyhow::Result<Exit> {
         Some(path) => CameraOutput::File(path),
         None => CameraOutput::Stream(Box::new(std::io::stdout())),
     };
+    ffmpeg::init();
     let stop = stop_on_signal(context)?;
     match camera::run(&options, output, &clock, &stop) {
         Ok(()) => Ok(Exit::Ok),

@@ -1,7 +1,7 @@
 //! Footage from the synthetic camera, made once per machine and kept below Cargo's target folder.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use retroview::clock::SystemClock;
@@ -67,8 +67,10 @@ impl Camera {
         if path.exists() {
             return path;
         }
-        // Tests run in processes side by side: each writes a file of its own, the last to finish gives the name.
-        let own = folder.join(format!("{}.{}", self.name(), std::process::id()));
+        // Tests run side by side, in processes or threads: each writes a file of its own, the last to finish gives the name.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let own = folder.join(format!("{}.{}-{}", self.name(), std::process::id(), MADE.fetch_add(1, Ordering::Relaxed)));
+        retroview::ffmpeg::init();
         camera::run(&self.0, CameraOutput::File(own.clone()), &SystemClock, &AtomicBool::new(false)).expect("the camera runs");
         std::fs::rename(&own, &path).expect("both are in one folder");
         path
