@@ -223,7 +223,7 @@ fn recognise(first: &[u8]) -> Option<PushFormat> {
     if first.get(4..8).is_some_and(|kind| BOXES.contains(&kind)) {
         return Some(PushFormat::FragmentedMp4);
     }
-    (first.first() == Some(&SYNC) && first.get(188).is_none_or(|b| *b == SYNC)).then_some(PushFormat::MpegTs)
+    (first.first() == Some(&SYNC) && first.get(188) == Some(&SYNC)).then_some(PushFormat::MpegTs)
 }
 
 impl From<PublishError> for Problem {
