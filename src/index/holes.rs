@@ -13,16 +13,30 @@ pub(super) struct BlockEnd {
     pub run: RunId,
     pub run_ordinal: u64,
     pub imported: bool,
-    /// Why the run ended here; `None` when it goes on in another block, or when the file does not say.
+    /// Why nothing follows here; `None` when the run goes on in another block, or when the file does not say.
     pub run_end: Option<RunEnd>,
+    /// Why the last live run before this end ended.
+    pub live_end: Option<RunEnd>,
 }
 
 impl BlockEnd {
+    /// `told` is what the trailer says; `before` is the block before this one, where it is known.
+    ///
+    /// The end of an imported file says nothing about the time behind it: an import lies inside a gap that a live
+    /// run left, which goes on behind it, or in time of which nothing was imported.
+    pub(super) fn new(before: Option<&BlockEnd>, run: &RunInfo, at: Timestamp, told: Option<RunEnd>) -> BlockEnd {
+        let imported = run.import_key.is_some();
+        let live_end = if imported { before.and_then(|b| b.live_end.clone()) } else { told.clone() };
+        let not_imported = || RunEnd { cause: GapCause::NotImported, detail: String::new() };
+        let run_end = if imported { told.map(|_| live_end.clone().unwrap_or_else(not_imported)) } else { told };
+        BlockEnd { at, run: run.id, run_ordinal: run.ordinal, imported, run_end, live_end }
+    }
+
     /// Why nothing follows the last block of a stream. A live run that does not say was killed between two blocks;
-    /// behind an import nothing was to come.
+    /// behind imports alone nothing was to come.
     pub(super) fn trailing_gap(&self) -> Option<RunEnd> {
         let killed = || RunEnd { cause: GapCause::ServiceKilled, detail: String::new() };
-        self.run_end.clone().or_else(|| (!self.imported).then(killed))
+        self.live_end.clone().or_else(|| (!self.imported).then(killed))
     }
 }
 
@@ -102,8 +116,7 @@ mod tests {
     }
 
     fn end(at: i64, of: &RunInfo, cause: Option<GapCause>) -> BlockEnd {
-        let run_end = cause.map(|cause| RunEnd { cause, detail: String::new() });
-        BlockEnd { at: t(at), run: of.id, run_ordinal: of.ordinal, imported: of.import_key.is_some(), run_end }
+        BlockEnd::new(None, of, t(at), cause.map(|cause| RunEnd { cause, detail: String::new() }))
     }
 
     #[test]
@@ -131,6 +144,12 @@ mod tests {
         assert_eq!(gaps_between(Some(&before), &imported, t(20)), [gap(10, 20, GapCause::DiskFull)]);
         let other = RunInfo { import_key: Some("y".into()), ..run(10, 40, vec![]) };
         assert_eq!(gaps_between(Some(&end(30, &imported, None)), &other, t(40)), [gap(30, 40, GapCause::Unknown)]);
+        let ended = end(30, &imported, Some(GapCause::SourceEnded));
+        assert_eq!(gaps_between(Some(&ended), &other, t(40)), [gap(30, 40, GapCause::NotImported)], "the end of a file is no cause");
+        assert_eq!(ended.trailing_gap(), None, "behind imports alone nothing was to come");
+        let inside = BlockEnd::new(Some(&before), &imported, t(30), ended.run_end);
+        assert_eq!(gaps_between(Some(&inside), &other, t(40)), [gap(30, 40, GapCause::DiskFull)], "the gap of the live run goes on");
+        assert_eq!(inside.trailing_gap().map(|e| e.cause), Some(GapCause::DiskFull));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Footage is drawn with a character for each segment of four seconds: `"aaabb..cc|dd"` is a block of three and
 //! one of two segments in one run, a gap of two segments' time, a run of one block, and a run that follows it
-//! without a gap.
+//! without a gap. Capital letters are imported.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ impl Archive {
         self.add_stream(&stream).await;
         let cells: Vec<char> = drawing.trim_end_matches('~').chars().collect();
         let stays_open = drawing.ends_with('~');
-        let mut pen = Pen { ordinal: 0, sequence: 0, run: None, gap: None };
+        let mut pen = Pen { ordinal: 0, sequence: 0, run: None, gap: None, live: false };
         let (mut i, mut step) = (0, 0);
         while i < cells.len() {
             let cell = cells[i];
@@ -78,7 +78,10 @@ impl Archive {
             i += n;
             match cell {
                 '.' => {
-                    let gap = Gap { start: at(step), end: Some(at(step + n)), cause: GapCause::SourceEnded, detail: "it hung up".into() };
+                    // Once a live run has ended, its gap lasts around what is imported into it.
+                    let (cause, detail) =
+                        if pen.live || step == 0 { (GapCause::SourceEnded, "it hung up") } else { (GapCause::NotImported, "") };
+                    let gap = Gap { start: at(step), end: Some(at(step + n)), cause, detail: detail.into() };
                     (pen.run, pen.gap) = (None, Some(gap));
                     step += n;
                 }
@@ -109,13 +112,19 @@ impl Archive {
         stays_open: bool,
     ) {
         let mut changes = Vec::new();
+        let imported = letter.is_uppercase();
+        pen.live |= !imported;
         if pen.run.is_none() {
             let mut run = run_info(stream, at(step), pen.ordinal);
-            run.gaps_before = pen.gap.take().into_iter().collect();
+            let gap = pen.gap.take();
             pen.ordinal += 1;
-            changes.push(IndexChange::GapClosed { stream: stream.clone(), end: at(step) });
-            let told = run.gaps_before.iter().cloned();
-            changes.extend(told.map(|gap| IndexChange::GapAdded { stream: stream.clone(), gap }));
+            if imported {
+                run.import_key = Some(format!("file {letter}"));
+            } else {
+                run.gaps_before = gap.iter().cloned().collect();
+                changes.push(IndexChange::GapClosed { stream: stream.clone(), end: at(step) });
+            }
+            changes.extend(gap.map(|gap| IndexChange::GapAdded { stream: stream.clone(), gap }));
             changes.push(IndexChange::RunStarted(run.clone()));
             pen.run = Some(run);
         }
@@ -137,7 +146,7 @@ impl Archive {
             (info.size_bytes, info.checksum) = (sealed.size_bytes, Some(sealed.checksum));
             info.state = BlockState::Sealed;
             changes.push(IndexChange::BlockSealed { block: info.id, size_bytes: sealed.size_bytes, checksum: sealed.checksum });
-            if let Some(RunEnd { cause, detail }) = run_end {
+            if let Some(RunEnd { cause, detail }) = run_end.filter(|_| !imported) {
                 changes.push(IndexChange::GapOpened { stream: stream.clone(), start: at(step + n), cause, detail });
             }
         }
@@ -289,4 +298,6 @@ struct Pen {
     sequence: u64,
     run: Option<RunInfo>,
     gap: Option<Gap>,
+    /// Whether a live run has been drawn.
+    live: bool,
 }

@@ -135,7 +135,7 @@ impl Checker<'_> {
         let path = self.root.file(&block.path());
         // What cannot be read says nothing here; it is a finding of its own.
         let run_end = blocking(move || read_sealed(&path).ok().flatten().and_then(|file| file.trailer.end)).await?;
-        Ok(Some(holes::BlockEnd { at: block.end(), run: run.id, run_ordinal: run.ordinal, imported: run.import_key.is_some(), run_end }))
+        Ok(Some(holes::BlockEnd::new(None, &run, block.end(), run_end)))
     }
 
     async fn has_no_footage(&self, path: String) -> IndexResult<bool> {

@@ -222,8 +222,7 @@ impl Rebuild<'_> {
             let gaps = gaps_between(seen.before.as_ref(), &run, info.start);
             self.summary.gaps += gaps.len() as u64;
             self.changes.extend(gaps.into_iter().map(|gap| IndexChange::GapAdded { stream: info.stream.clone(), gap }));
-            let imported = run.import_key.is_some();
-            seen.before = Some(BlockEnd { at: info.end(), run: run.id, run_ordinal: run.ordinal, imported, run_end });
+            seen.before = Some(BlockEnd::new(seen.before.as_ref(), &run, info.end(), run_end));
         }
         if seen.last_run != Some(run.id) {
             seen.last_run = Some(run.id);
@@ -264,7 +263,7 @@ impl Rebuild<'_> {
 
     /// A stream that was paused or removed when it last recorded must not begin again because its row was lost.
     async fn restore_state(&mut self, stream: &StreamId, end: &BlockEnd) -> IndexResult<()> {
-        match end.run_end.as_ref().map(|end| end.cause) {
+        match end.live_end.as_ref().map(|end| end.cause) {
             Some(GapCause::Paused) => self.db.set_stream_paused(stream, true).await?,
             Some(GapCause::Removed) => self.db.set_stream_removed(stream, Some(end.at)).await?,
             _ => {}

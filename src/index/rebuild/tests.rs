@@ -22,7 +22,19 @@ async fn rebuild_all(archive: &Archive) -> (RebuildSummary, Vec<Finding>) {
 
 #[tokio::test]
 async fn a_rebuilt_index_has_the_same_rows() {
-    for drawing in ["aaabb", "aaabb..cc|dd...eff", "a|b|c..d", "aaabb~", "..aa", "abcdefghijkl"] {
+    for drawing in [
+        "aaabb",
+        "aaabb..cc|dd...eff",
+        "a|b|c..d",
+        "aaabb~",
+        "..aa",
+        "abcdefghijkl",
+        "AA..BB",
+        "AAB..cc",
+        "aa..BB..cc",
+        "aa..BB",
+        "aa..BB.C..dd",
+    ] {
         let mut archive = Archive::drawn(drawing).await;
         archive.record("cam-2", "nn..mmm").await;
         let before = archive.rows().await;
