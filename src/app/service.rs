@@ -12,6 +12,7 @@ use super::{Asked, DataDirLock, Opened, Signals, StartError};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::entitlement::{Access, AccessSettings};
+use crate::ffmpeg::DecoderPool;
 use crate::http::{self, HttpSettings, ServeLimits, Services};
 use crate::index::Index;
 use crate::ingest::import::Importer;
@@ -54,7 +55,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         db: opened.db().clone(),
         clock: opened.clock.clone(),
         access,
-        playback: Playback::new(opened.index.clone(), Arc::new(BlockCache::new(opened.root.clone())), opened.clock.clone()),
+        playback: playback(&opened)?,
         recorder: Arc::new(supervisor.clone()),
         sources,
         metrics: metrics.clone(),
@@ -122,6 +123,18 @@ async fn keep_metrics_small(metrics: PrometheusHandle) {
 pub fn importer(config: &Config, index: Index, root: &MediaRoot, clock: SharedClock) -> Result<Importer, StartError> {
     let (program, worker) = (worker_program()?, worker_config(config, root));
     Ok(Importer { index, clock, program, worker, run_dir: config.run_dir() })
+}
+
+/// Pictures are decoded by children of this process; `frame.jpg` waits for one of them.
+fn playback(opened: &Opened) -> Result<Playback, StartError> {
+    // One picture of full HD takes 20 to 50 ms: two at once leave room for everything else on the smallest machine.
+    const DECODERS: usize = 2;
+    // A picture at the end of a long segment without keyframes, on a busy machine; players give up after that.
+    const DECODE_MAX: Duration = Duration::from_secs(10);
+    let program = std::env::current_exe().map_err(|e| StartError::Step { step: "find this program's file", source: e.into() })?;
+    let files = Arc::new(BlockCache::new(opened.root.clone()));
+    let decoders = DecoderPool::new(program, vec!["decoder".into()], DECODERS, DECODE_MAX);
+    Ok(Playback::new(opened.index.clone(), files, opened.clock.clone()).with_decoders(decoders))
 }
 
 fn worker_program() -> Result<WorkerProgram, StartError> {

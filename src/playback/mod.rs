@@ -1,7 +1,8 @@
 //! Footage becomes what players ask for: playlists, segments, blocks, clips, pictures, coverage.
 //!
 //! Leaves to others: who may see it ([`entitlement`](crate::entitlement) makes the
-//! [`PermittedRange`](crate::entitlement::PermittedRange) everything here begins with), where footage lies ([`index`](crate::index), [`store`](crate::store)), and HTTP.
+//! [`PermittedRange`](crate::entitlement::PermittedRange) everything here begins with), where footage lies
+//! ([`index`](crate::index), [`store`](crate::store)), and HTTP.
 //!
 //! **Invariants.** Nothing is read that was not permitted. A seek rounds back to a keyframe, never forward, and says so. A playlist
 //! marked complete never changes; one that grows never takes back what it showed. What a body is made of, and
