@@ -1,7 +1,7 @@
 //! Who may have what: every request is checked, also those a playlist leads to.
 
 use axum::http::Method;
-use retroview::ffmpeg::camera::CameraOptions;
+use retroview::ffmpeg::camera::{self, CameraOptions};
 
 use crate::archive::{Archive, at, decode, small};
 
@@ -99,6 +99,41 @@ async fn a_keyframe_alone_is_a_film_of_one_picture() {
     let path = archive.dir.path().join("frame.mp4");
     std::fs::write(&path, &answer.body).unwrap();
     assert_eq!(decode(&path), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_picture_is_the_one_whose_clock_says_that_time() {
+    for b_frames in [0, 2] {
+        let mut archive = Archive::new().await;
+        let options = CameraOptions { width: 320, height: 180, fps: 25, gop: 50, b_frames, ..small(at(0.0), 8) };
+        archive.record("cam1", options).await;
+        for (asked, shown_ms) in
+            [("1777816800", 0), ("1777816800.039", 0), ("1777816800.04", 40), ("1777816803.5", 3480), ("1777816805.999", 5960)]
+        {
+            let answer = archive.get(&format!("/v1/streams/cam1/frame.jpg?at={asked}")).await;
+            assert_eq!((answer.status, answer.header("content-type")), (200, "image/jpeg"), "{}", String::from_utf8_lossy(&answer.body));
+            let clock = camera::read_clock(&answer.body).expect("a picture").expect("its clock can be read");
+            assert_eq!(clock - at(0.0).as_micros() / 1000, shown_ms, "{asked} with {b_frames} B-frames");
+            let again =
+                archive.get_with(&format!("/v1/streams/cam1/frame.jpg?at={asked}"), &[("if-none-match", answer.header("etag"))]).await;
+            assert_eq!(again.status, 304);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_are_made_no_larger_than_asked_for() {
+    let mut archive = Archive::new().await;
+    archive.record("cam1", CameraOptions { width: 320, height: 180, ..small(at(0.0), 4) }).await;
+    let small = archive.get("/v1/streams/cam1/frame.jpg?at=1777816801&width=160").await;
+    let path = archive.dir.path().join("small.jpg");
+    std::fs::write(&path, &small.body).unwrap();
+    assert!(crate::archive::ffprobe(&path, "stream=width,height").contains("width=160"));
+    for width in ["0", "15", "100000", "-5", "x"] {
+        assert_eq!(archive.get(&format!("/v1/streams/cam1/frame.jpg?at=1777816801&width={width}")).await.status, 400, "{width}");
+    }
+    archive.clock.set(at(10.0));
+    assert_eq!(archive.get("/v1/streams/cam1/frame.jpg").await.status, 200, "without a time, the newest");
 }
 
 #[tokio::test(flavor = "multi_thread")]
