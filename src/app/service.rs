@@ -127,7 +127,7 @@ pub fn importer(config: &Config, index: Index, root: &MediaRoot, clock: SharedCl
 
 /// Pictures are decoded by children of this process; `frame.jpg` waits for one of them.
 fn playback(opened: &Opened) -> Result<Playback, StartError> {
-    // One picture of full HD takes 20 to 50 ms: two at once leave room for everything else on the smallest machine.
+    // Two at once: a page full of streams asks for many, and recording and playback need the rest of a small machine.
     const DECODERS: usize = 2;
     // A picture at the end of a long segment without keyframes, on a busy machine; players give up after that.
     const DECODE_MAX: Duration = Duration::from_secs(10);
