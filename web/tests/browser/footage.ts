@@ -14,6 +14,12 @@ export const day = '2026-05-03';
 export const nextDay = '2026-05-04';
 
 export async function record(recorder: Recorder): Promise<void> {
+  await recorder.run('streams', 'add', 'live', 'push:');
+  for (const stream of ['yard', 'attic']) {
+    await recorder.run('streams', 'add', stream, 'push:');
+    // Nothing will ever be sent to them.
+    await recorder.run('streams', 'pause', stream);
+  }
   await recorder.import('yard', { start: `${day}T10:00:00Z`, duration: 60 });
   await recorder.import('yard', { start: `${day}T10:05:00Z`, duration: 40, size: '480x270' });
   await recorder.import('yard', { start: `${day}T10:05:40Z`, duration: 20, codec: 'av1' });

@@ -37,7 +37,7 @@ test('the list shows each stream with its state and a recent picture', () =>
     await visit.signIn();
     const card = (name: string) => visit.page.getByRole('article').filter({ hasText: name });
     await card('live').getByText('Recording').waitFor();
-    await card('yard').getByText('Imported').waitFor();
+    await card('yard').getByText('Paused').waitFor();
     for (const name of ['live', 'yard', 'attic']) {
       const picture = card(name).getByRole('img');
       await picture.waitFor();

@@ -1,7 +1,7 @@
 /** A whole Retroview for the tests: the real binary on a free port, with footage made by its own camera and import. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
+import { type ClientRequest, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ export class Recorder {
   #service: ChildProcess | null = null;
   #log = '';
   #cameras: ChildProcess[] = [];
+  #sending: ClientRequest[] = [];
 
   /** What the binary needs from our environment; our own variables would be refused as settings it does not know. */
   get #environment(): NodeJS.ProcessEnv {
@@ -81,7 +82,6 @@ export class Recorder {
 
   /** A camera that sends to a stream from now on. */
   async push(stream: string): Promise<void> {
-    await this.run('streams', 'add', stream, 'push:');
     const token = await this.#token();
     // `--duration` only so that nothing outlives a test run that was killed.
     const args = ['camera', '--start', 'now', '--realtime', '--duration', '1800', '--gop', '25', '--label', stream];
@@ -92,6 +92,8 @@ export class Recorder {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'video/mp2t' },
     });
     sending.on('error', () => camera.kill());
+    sending.on('response', (answer) => answer.resume());
+    this.#sending.push(sending);
     camera.stdout.pipe(sending);
   }
 
@@ -104,8 +106,8 @@ export class Recorder {
     return token;
   }
 
-  /** Kills the service and starts it again on another port is not what a browser would survive: this keeps the port. */
   async stop(): Promise<void> {
+    for (const sending of this.#sending) sending.destroy();
     for (const camera of this.#cameras) camera.kill();
     const service = this.#service;
     if (service && service.exitCode === null) {
