@@ -11,14 +11,14 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 /// Longest password that is hashed; more is a way to make us work, not a better password.
 const PASSWORD_CHARS_MAX: usize = 1024;
 
-/// OWASP's second recommendation (19 MiB, two passes, one lane): about 30 ms on one core. Half the memory would need
+/// OWASP's second recommendation (19 MiB, two passes, one lane). Half the memory would need
 /// three passes for the same resistance; twice as much would double what a burst of sign-ins takes from the page cache.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 
 /// At most so many hashes at once (38 MiB), so that sign-ins cannot starve playback of cores or memory.
 const CONCURRENT_MAX: usize = 2;
-/// And so many waiting for their turn: about a second of work. Beyond it the answer is "busy".
+/// And so many waiting for their turn. Beyond it the answer is "busy".
 const WAITING_MAX: usize = 32;
 
 /// Computes and checks password hashes, a bounded number at a time, off the threads that serve requests.

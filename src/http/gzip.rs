@@ -1,6 +1,6 @@
 //! Playlists and long JSON, compressed when the client takes it. Media never is: it would not get smaller.
 //!
-//! Whole texts in one go: a streaming encoder in a layer would take several times as long for a playlist of a day.
+//! Whole texts in one go, because they are there whole: no streaming encoder in a layer.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};

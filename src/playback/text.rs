@@ -1,4 +1,4 @@
-//! Writing numbers and times into a playlist. `write!` takes three times as long, and a playlist of a day has
+//! Writing numbers and times into a playlist. By hand instead of by `write!`, because a playlist of a day has
 //! 43,000 numbers in it.
 
 use crate::media::Timestamp;
