@@ -10,6 +10,8 @@ mod commit;
 mod error;
 mod footage;
 mod gaps;
+#[cfg(test)]
+pub(crate) mod meddle;
 mod recount;
 mod streams;
 #[cfg(test)]
