@@ -181,29 +181,7 @@ impl Archive {
 
     /// Stores a row past the database's own rules.
     pub(crate) async fn force_row(&self, info: &BlockInfo) {
-        use sqlx::Connection;
-        let url = format!("sqlite://{}", self.dir.path().join("retroview.db").display());
-        let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        sqlx::query(
-            "INSERT INTO blocks (id, stream_key, run, start_us, end_us, state, first_offset, first_sequence, size_bytes, checksum,
-                                 segment_count, segments)
-             VALUES (?, (SELECT key FROM streams WHERE id = ?), ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&info.id.to_bytes()[..])
-        .bind(info.stream.as_str())
-        .bind(&info.run.to_bytes()[..])
-        .bind(info.start.as_micros())
-        .bind(info.end().as_micros())
-        .bind(info.first_offset.cast_signed())
-        .bind(info.first_sequence.cast_signed())
-        .bind(info.size_bytes.cast_signed())
-        .bind(info.checksum.map(u64::cast_signed))
-        .bind(info.table.len() as i64)
-        .bind(info.table.pack())
-        .execute(&mut conn)
-        .await
-        .unwrap();
-        conn.close().await.unwrap();
+        sqlite::meddle::force_row(&self.dir.path().join("retroview.db"), info).await;
     }
 
     /// A sealed block file of `n` segments in the run of the block drawn with `letter`, without a row.
