@@ -51,8 +51,8 @@ pub type Report<'a> = &'a mut (dyn FnMut(CheckEvent) + Send);
 /// Compares all rows with all files. Findings are told as they come.
 ///
 /// # Errors
-/// [`IndexError::Store`] when the media folder is not the one that was opened, or a folder in it cannot be listed;
-/// [`IndexError::Db`] when the database fails. What was repaired until then stays repaired.
+/// [`super::IndexError::Store`] when the media folder is not the one that was opened, or a folder in it cannot be listed;
+/// [`super::IndexError::Db`] when the database fails. What was repaired until then stays repaired.
 pub async fn check(
     index: &Index,
     root: &MediaRoot,

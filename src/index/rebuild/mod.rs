@@ -72,7 +72,7 @@ pub type Report<'a> = &'a mut (dyn FnMut(RebuildEvent) + Send);
 /// Nothing else may use the database or write to the media folder meanwhile.
 ///
 /// # Errors
-/// [`IndexError::Store`] when the media folder cannot be listed; [`IndexError::Db`] when the database fails.
+/// [`super::IndexError::Store`] when the media folder cannot be listed; [`super::IndexError::Db`] when the database fails.
 pub async fn rebuild(index: &Index, root: &MediaRoot, now: Timestamp, report: Report<'_>) -> IndexResult<RebuildSummary> {
     root.still_there()?;
     let listed = root.clone();
