@@ -121,7 +121,7 @@ async fn sources_that_are_absent_silent_or_garbage_are_told_apart() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", silent)).unwrap();
     let folder = service.scratch().join("garbage");
     std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("noise.ts"), (0..1 << 20).map(|n| (n * 7919 % 251) as u8).collect::<Vec<u8>>()).unwrap();
+    std::fs::write(folder.join("noise.ts"), (0..1u32 << 20).map(|n| (u64::from(n) * 7919 % 251) as u8).collect::<Vec<u8>>()).unwrap();
     let _files = servers::files(&folder, "127.0.0.1", garbage);
 
     client.add_stream("absent", &format!("rtsp://127.0.0.1:{absent}/cam")).await;
@@ -142,7 +142,7 @@ async fn a_stream_that_cannot_be_is_refused_with_what_to_write_instead() {
     let client = service.client().await;
     client.add_stream("taken", "push:").await;
     for (body, status, word) in [
-        (json!({ "id": "a b", "source": "push:" }), 422, "a-z"),
+        (json!({ "id": "a b", "source": "push:" }), 400, "a-z"),
         (json!({ "id": "taken", "source": "push:" }), 409, "taken"),
         (json!({ "id": "x", "source": "rtps://cam/1" }), 422, "rtsp"),
         (json!({ "id": "x", "source": "" }), 422, "source"),

@@ -20,8 +20,8 @@ async fn what_is_pushed_is_listed_covered_and_played() {
     assert_eq!(coverage["runs"].as_array().unwrap().len(), 1, "{coverage}");
 
     let (start, end) = (stream["first_start_us"].as_i64().unwrap(), stream["last_end_us"].as_i64().unwrap());
-    client.wait_for_moment(end).await;
     let range = format!("start={}&end={}", start as f64 / 1e6, end as f64 / 1e6);
+    client.wait_for_end_of(&format!("/v1/streams/door/media.m3u8?{range}")).await;
     let auth = format!("Authorization: Bearer {}\r\n", client.token());
     let played = ffmpeg_plays(service.url(&format!("/v1/streams/door/playlist.m3u8?{range}")), &["-headers", &auth]);
     assert_eq!(played.complaints, "");

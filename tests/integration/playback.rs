@@ -158,7 +158,7 @@ async fn mpv_and_gstreamer_play_to_the_end() {
     let signed = client
         .post("/v1/streams/cam/urls", json!({ "start": T.to_string(), "end": (T + 40).to_string(), "expires_in_s": 600 }))
         .await
-        .expect(200)
+        .expect(201)
         .json();
     let url = |key: &str| {
         let given = signed[key].as_str().unwrap();
@@ -187,7 +187,7 @@ async fn a_signed_address_covers_one_stream_one_range_and_ends() {
     let client = service.client().await;
     client.add_stream("other", "push:").await;
     let body = json!({ "start": T.to_string(), "end": (T + 10).to_string(), "expires_in_s": 600 });
-    let token = client.post("/v1/streams/cam/urls", body).await.expect(200).json()["token"].as_str().unwrap().to_owned();
+    let token = client.post("/v1/streams/cam/urls", body).await.expect(201).json()["token"].as_str().unwrap().to_owned();
     let get = async |path: &str| reqwest::get(service.url(path)).await.unwrap();
 
     let playlist = get(&format!("/v1/streams/cam/media.m3u8?start={T}&end={}&token={token}", T + 10)).await;
@@ -289,7 +289,7 @@ async fn players_that_know_other_recorders_find_their_addresses() {
     let signed = client
         .post("/v1/streams/cam/urls", json!({ "start": (T - 100).to_string(), "end": (T + 100).to_string(), "expires_in_s": 600 }))
         .await
-        .expect(200)
+        .expect(201)
         .json();
     let token = signed["token"].as_str().unwrap();
     for path in [

@@ -12,9 +12,10 @@ async fn round_trip(service: &Service, id: &str, camera: &Camera, content_type: 
     client.add_stream(id, "push:").await;
     client.push(id, content_type, camera.bytes()).await.expect(200);
     let stream = client.stream(id).await;
-    client.wait_for_moment(stream["last_end_us"].as_i64().unwrap()).await;
     let at = |key: &str| stream[key].as_i64().unwrap() as f64 / 1e6;
-    let url = service.url(&format!("/v1/streams/{id}/media.m3u8?start={}&end={}", at("first_start_us"), at("last_end_us") + 0.001));
+    let path = format!("/v1/streams/{id}/media.m3u8?start={}&end={}", at("first_start_us"), at("last_end_us"));
+    client.wait_for_end_of(&path).await;
+    let url = service.url(&path);
     let auth = format!("Authorization: Bearer {}\r\n", client.token());
     let played = ffmpeg_plays(&url, &["-headers", &auth]);
     assert_eq!(played.complaints, "", "{id}");
@@ -108,11 +109,12 @@ async fn a_change_of_codec_or_size_starts_a_new_run_and_both_sides_play() {
     let coverage = client.coverage("studio").await;
     let runs = coverage["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 2, "{coverage}");
-    client.wait_for_moment(runs[1]["end_us"].as_i64().unwrap()).await;
     let auth = format!("Authorization: Bearer {}\r\n", client.token());
     for (run, frames) in runs.iter().zip([125, 125]) {
         let at = |key: &str| run[key].as_i64().unwrap() as f64 / 1e6;
-        let url = service.url(&format!("/v1/streams/studio/media.m3u8?start={}&end={}", at("start_us") + 0.01, at("end_us") - 0.01));
+        let path = format!("/v1/streams/studio/media.m3u8?start={}&end={}", at("start_us") + 0.01, at("end_us") - 0.01);
+        client.wait_for_end_of(&path).await;
+        let url = service.url(&path);
         let played = ffmpeg_plays(&url, &["-headers", &auth]);
         assert!(played.video_frames.abs_diff(frames) <= 1, "{played:?}");
     }

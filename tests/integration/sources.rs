@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use retroview::ffmpeg::camera::CameraFormat;
 use serde_json::{Value, json};
 
 use crate::harness::{Camera, Service, camera, eventually, ffmpeg_plays};
@@ -23,9 +24,13 @@ async fn records_and_plays(service: &Service, source: &str) -> Value {
 
     let coverage = client.coverage("cam").await;
     let runs = coverage["runs"].as_array().unwrap();
-    assert_eq!(runs.len(), 1, "one connection is one run: {coverage}");
+    // RTMP names its second track when its first packet comes: the run may begin anew there, at once.
+    let runs_max = if source.starts_with("rtmp:") { 2 } else { 1 };
+    assert!((1..=runs_max).contains(&runs.len()), "one connection is one run: {coverage}");
     let (start, end) = (runs[0]["start_us"].as_i64().unwrap(), stream["last_end_us"].as_i64().unwrap());
-    let url = service.url(&format!("/v1/streams/cam/media.m3u8?start={}&end={}", seconds(start), seconds(end)));
+    let path = format!("/v1/streams/cam/media.m3u8?start={}&end={}", seconds(start), seconds(end));
+    client.wait_for_end_of(&path).await;
+    let url = service.url(&path);
     let played = ffmpeg_plays(&url, &["-headers", &format!("Authorization: Bearer {}\r\n", client.token())]);
     assert!(played.video_frames >= 75, "{played:?}");
     assert!((played.seconds - (end - start) as f64 / 1e6).abs() < 1.0, "{played:?} of {} s", (end - start) as f64 / 1e6);
@@ -40,7 +45,7 @@ fn seconds(us: i64) -> String {
 #[tokio::test]
 async fn rtsp_over_tcp_is_recorded() {
     let port = free_port();
-    let _camera = servers::rtsp(&looped().file(), port, None);
+    let _camera = servers::rtsp(&looped().format(CameraFormat::Matroska).file(), port, None);
     let service = Service::start().await;
     let stream = records_and_plays(&service, &format!("rtsp://127.0.0.1:{port}/cam")).await;
     assert_eq!(stream["has_audio"], json!(true));
@@ -49,7 +54,7 @@ async fn rtsp_over_tcp_is_recorded() {
 #[tokio::test]
 async fn rtsp_over_udp_is_recorded() {
     let port = free_port();
-    let _camera = servers::rtsp(&looped().file(), port, None);
+    let _camera = servers::rtsp(&looped().format(CameraFormat::Matroska).file(), port, None);
     let service = Service::start().await;
     records_and_plays(&service, &format!("rtsp://127.0.0.1:{port}/cam#transport=udp")).await;
 }
@@ -57,7 +62,7 @@ async fn rtsp_over_udp_is_recorded() {
 #[tokio::test]
 async fn an_rtsp_camera_with_a_password_is_recorded_and_the_password_is_never_shown() {
     let port = free_port();
-    let _camera = servers::rtsp(&looped().file(), port, Some("viewer:s3cret-word"));
+    let _camera = servers::rtsp(&looped().format(CameraFormat::Matroska).file(), port, Some("viewer:s3cret-word"));
     let service = Service::start().await;
     let stream = records_and_plays(&service, &format!("rtsp://viewer:s3cret-word@127.0.0.1:{port}/cam")).await;
     assert!(!stream.to_string().contains("s3cret-word"), "{stream}");
@@ -74,7 +79,7 @@ async fn an_rtsp_camera_with_a_password_is_recorded_and_the_password_is_never_sh
 #[tokio::test]
 async fn a_wrong_rtsp_password_is_a_gap_that_says_refused() {
     let port = free_port();
-    let _camera = servers::rtsp(&looped().file(), port, Some("viewer:right"));
+    let _camera = servers::rtsp(&looped().format(CameraFormat::Matroska).file(), port, Some("viewer:right"));
     let service = Service::builder().announce("door").start().await;
     let client = service.client().await;
     client.add_stream("door", &format!("rtsp://viewer:wrong@127.0.0.1:{port}/cam")).await;

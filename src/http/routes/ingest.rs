@@ -61,6 +61,10 @@ async fn push(
     if row.removed_at.is_some() {
         return Err(Problem::unknown_stream(&stream));
     }
+    // The recorder hears of a pause a moment later than the row.
+    if row.paused {
+        return Err(PublishError::Paused(stream).into());
+    }
     let mut body = Sender { chunks: body.into_data_stream(), idle: state.settings.ingest_idle_timeout };
     let kind = headers.get(header::CONTENT_TYPE).map(|v| v.to_str().unwrap_or("?"));
     let (format, first) = match format_of(kind)? {

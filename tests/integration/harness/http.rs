@@ -82,11 +82,11 @@ impl Client {
     pub async fn coverage(&self, id: &str) -> Value {
         self.get(&format!("/v1/streams/{id}/coverage?start=0&end=now")).await.expect(200).json()
     }
-    /// Waits until a moment has passed: a body pushed faster than it plays reaches into the future.
-    pub async fn wait_for_moment(&self, us: i64) {
-        super::eventually("the moment has passed", async || {
-            let now = retroview::clock::Clock::now(&retroview::clock::SystemClock).as_micros();
-            (now > us + 100_000).then_some(())
+    /// Waits until a playlist has its end: a body pushed faster than it plays reaches into the future, and a range
+    /// stays open for a while after its end, because footage may still be on its way.
+    pub async fn wait_for_end_of(&self, playlist: &str) {
+        super::eventually("the playlist has its end", async || {
+            self.get(playlist).await.expect(200).text().contains("#EXT-X-ENDLIST").then_some(())
         })
         .await;
     }
