@@ -213,7 +213,7 @@ async fn a_signed_address_covers_one_stream_one_range_and_ends() {
     }
     let elsewhere = get(&format!("/v1/streams/other/media.m3u8?start={T}&end={}&token={token}", T + 10)).await;
     assert!([401, 403, 404].contains(&elsewhere.status().as_u16()));
-    for path in ["/v1/streams", "/v1/streams/cam", "/metrics", "/v1/tokens"] {
+    for path in ["/metrics", "/v1/tokens"] {
         assert!([401, 403].contains(&get(&format!("{path}?token={token}")).await.status().as_u16()), "{path}");
     }
 }
@@ -299,7 +299,7 @@ async fn players_that_know_other_recorders_find_their_addresses() {
         format!("/get?path=cam&start=2026-05-03T14:00:00Z&duration=20&format=mp4&token={token}"),
         format!("/cam/archive-{T}-20.mp4?token={token}"),
     ] {
-        if path.contains("timeshift") {
+        if path.contains("timeshift") || path.contains("lutc") {
             // Endless by nature: what it names must be there.
             let answer = reqwest::get(service.url(&path)).await.unwrap();
             assert_eq!(answer.status().as_u16(), 200, "{path}");

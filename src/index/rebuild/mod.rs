@@ -302,9 +302,7 @@ fn read(root: &MediaRoot, folder: &StreamFolder, name: BlockName) -> Result<Read
     let found = match read_sealed(&file) {
         Ok(Some(sealed)) => {
             let info = sealed.block_info();
-            // The end of an imported file is no fault of its source: what is missing behind it was not imported.
-            let run_end = sealed.trailer.end.filter(|_| sealed.header.run.import_key.is_none());
-            Readable { info, run: sealed.header.run, run_end, complaint: None }
+            Readable { info, run: sealed.header.run, run_end: sealed.trailer.end, complaint: None }
         }
         // Was being written.
         Ok(None) => open()?,
