@@ -74,10 +74,8 @@ async fn the_command_line_steers_a_running_service() {
     service.run(&["streams", "resume", "door"]);
     eventually("the end of the pause", async || (client.stream("door").await["state"] == "connecting").then_some(())).await;
     // The recorder looks at the rows every second.
-    eventually("a push is taken again", async || {
-        (client.push("door", "video/mp2t", camera().bytes()).await.status == 200).then_some(())
-    })
-    .await;
+    eventually("a push is taken again", async || (client.push("door", "video/mp2t", camera().bytes()).await.status == 200).then_some(()))
+        .await;
 }
 
 #[tokio::test]
