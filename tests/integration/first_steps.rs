@@ -25,7 +25,7 @@ async fn what_is_pushed_is_listed_covered_and_played() {
     let auth = format!("Authorization: Bearer {}\r\n", client.token());
     let played = ffmpeg_plays(service.url(&format!("/v1/streams/door/playlist.m3u8?{range}")), &["-headers", &auth]);
     assert_eq!(played.complaints, "");
-    assert_eq!(played.video_frames, 250);
+    assert!(played.video_frames >= 225, "{played:?}");
 }
 
 #[tokio::test]
