@@ -83,8 +83,10 @@ export class Player {
   #wish = 0;
   #abort: AbortController | null = null;
   #target: WallUs | null = null;
-  /** A run this session will not play into. */
-  #barrier: Barrier | null = null;
+  /** Runs this session will not play into, by the addresses of their init segments. */
+  // Nothing on the page follows it.
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity
+  #barriers = new Map<string, Barrier>();
   #frame = { mediaS: 0, lengthS: usualFrameS };
   #retries = 0;
   #undo: (() => void)[] = [];
@@ -262,7 +264,7 @@ export class Player {
         },
         barrier: (barrier) => {
           if (this.#session !== session) return;
-          this.#barrier = barrier;
+          this.#barriers.set(barrier.init, barrier);
           this.#checkBarrier();
         },
         trouble: (trouble) => {
@@ -295,7 +297,6 @@ export class Player {
     const mediaS = toMedia(this.#mapping, target);
     if (mediaS === null) return void this.#open(target);
     this.#target = target;
-    this.#barrier = null;
     this.phase = { kind: 'seeking', target };
     this.#video.currentTime = mediaS;
     if (!this.paused) this.#tryToPlay();
@@ -322,7 +323,7 @@ export class Player {
     this.#session?.destroy();
     this.#session = null;
     this.#keeper = null;
-    this.#barrier = null;
+    this.#barriers.clear();
     this.#mapping = [];
   }
 
@@ -358,15 +359,15 @@ export class Player {
 
   /** Passes a barrier once the playhead is there: into a new session, or to the words that say why it cannot. */
   #checkBarrier(): void {
-    const [barrier, keeper] = [this.#barrier, this.#keeper];
     const playhead = this.#target ?? this.position;
-    if (!barrier || !keeper || playhead === null) return;
-    const { entries } = keeper.feed;
-    const first = entries.find((e, i) => e.init === barrier.init && entryEnd(entries, i) > playhead);
+    if (this.#barriers.size === 0 || !this.#keeper || playhead === null) return;
+    const { entries } = this.#keeper.feed;
+    const first = entries.find((e, i) => this.#barriers.has(e.init) && entryEnd(entries, i) > playhead);
+    const barrier = first && this.#barriers.get(first.init);
     const mediaS = first && toMedia(this.#mapping, first.start);
     // A session that has just begun has not moved to its target yet.
     const hereS = (this.#target !== null && toMedia(this.#mapping, this.#target)) || this.#video.currentTime;
-    if (!first || mediaS == null || hereS < mediaS - barrierReachS) return;
+    if (!barrier || mediaS == null || hereS < mediaS - barrierReachS) return;
     const target = playhead > first.start ? playhead : first.start;
     if (target - playhead > skipUs) this.#deps.onSkipped({ start: playhead, end: target });
     if (barrier.lacking === null) return void this.#open(target);

@@ -5,6 +5,8 @@
  * yard, 2026-05-03  10:00:00 ███ 10:01:00 ······ 10:05:00 ▓▓▓ 10:05:40 ▒▒▒ 10:06:00   (H.264, smaller H.264, AV1)
  * yard, 2026-05-04  09:00:00 ███ 09:00:20
  * attic             2026-05-03 12:00:00, H.265: no decoder in Chromium
+ * shed              2026-05-03 12:00:00, 10 s with sound, 10 s without, 10 s with
+ * radio             2026-05-03 12:00:00, sound alone
  * live              from now on, pushed in real time
  * ```
  */
@@ -15,7 +17,7 @@ export const nextDay = '2026-05-04';
 
 export async function record(recorder: Recorder): Promise<void> {
   await recorder.run('streams', 'add', 'live', 'push:');
-  for (const stream of ['yard', 'attic']) {
+  for (const stream of ['yard', 'attic', 'shed', 'radio']) {
     await recorder.run('streams', 'add', stream, 'push:');
     // Nothing will ever be sent to them.
     await recorder.run('streams', 'pause', stream);
@@ -25,4 +27,8 @@ export async function record(recorder: Recorder): Promise<void> {
   await recorder.import('yard', { start: `${day}T10:05:40Z`, duration: 20, codec: 'av1' });
   await recorder.import('yard', { start: `${nextDay}T09:00:00Z`, duration: 20 });
   await recorder.import('attic', { start: `${day}T12:00:00Z`, duration: 8, codec: 'h265' });
+  await recorder.import('shed', { start: `${day}T12:00:00Z`, duration: 10 });
+  await recorder.import('shed', { start: `${day}T12:00:10Z`, duration: 10, audio: 'none' });
+  await recorder.import('shed', { start: `${day}T12:00:20Z`, duration: 10 });
+  await recorder.import('radio', { start: `${day}T12:00:00Z`, duration: 30, codec: 'none' });
 }

@@ -16,7 +16,7 @@ export const password = 'a password for the browser tests';
 export interface CameraOptions {
   start: string;
   duration: number;
-  codec?: 'h264' | 'h265' | 'av1';
+  codec?: 'h264' | 'h265' | 'av1' | 'none';
   size?: string;
   audio?: 'aac' | 'opus' | 'none';
   label?: string;

@@ -155,6 +155,23 @@ describe('playing', () => {
     await visit.page.getByText('This is the end of the footage').waitFor({ timeout: 30_000 });
   });
 
+  test('goes over parts with and without sound', async () => {
+    await visit.watch('shed', `${day}T12:00:07Z`);
+    await visit.reaches(`${day}T12:00:13Z`);
+    await visit.type('12:00:18');
+    await visit.reaches(`${day}T12:00:22Z`);
+    await visit.type('12:00:11');
+    await visit.sees(`${day}T12:00:11Z`);
+  });
+
+  test('of sound alone shows the time and says that there is no picture', async () => {
+    await visit.page.goto(`/#/watch/radio?t=${day}T12:00:05Z`);
+    await visit.page.getByText('This stream is sound only').waitFor();
+    await expect.poll(() => visit.clock(), { timeout: 10_000 }).toBe('12:00:09');
+    await visit.type('12:00:20');
+    await expect.poll(() => visit.clock(), { timeout: 10_000 }).toBe('12:00:23');
+  });
+
   test('goes back past the start of what is loaded', async () => {
     await visit.watch('yard', `${nextDay}T09:00:10Z`);
     await visit.type(`${day} 10:00:03`);
