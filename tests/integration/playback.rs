@@ -166,7 +166,16 @@ async fn mpv_plays_playlist_and_clip_to_the_end() {
     };
     for target in [url("playlist_url"), url("clip_url")] {
         let mpv = Command::new("mpv")
-            .args(["--no-config", "--vo=null", "--ao=null", "--untimed", "--no-terminal", "--msg-level=all=error", &target])
+            .args([
+                "--no-config",
+                "--vo=null",
+                "--ao=null",
+                "--ao-null-untimed",
+                "--untimed",
+                "--no-terminal",
+                "--msg-level=all=error",
+                &target,
+            ])
             .stdin(Stdio::null())
             .output()
             .expect("mpv is installed");
