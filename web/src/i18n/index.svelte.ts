@@ -1,6 +1,6 @@
 /** The words of the page in the viewer's language. Reading one in a component follows the language when it changes. */
 import { formatDuration, locale } from '../time/format';
-import { MINUTE_US, SECOND_US } from '../time/timestamp';
+import { DAY_US, HOUR_US, MINUTE_US, SECOND_US } from '../time/timestamp';
 import { en } from './en';
 import { fr } from './fr';
 import { type Language } from './language';
@@ -33,10 +33,14 @@ export function duration(us: number): string {
   return formatDuration(us, current);
 }
 
-/** `just now`, `4 min ago`. Whole minutes past the first: a text that changes each second is only restless. */
+/** `just now`, `40 s ago`, `4 min ago`, `3 d ago`: one unit, because a text that changes all the time is only restless. */
 export function ago(us: number): string {
   if (us < 20 * SECOND_US) return t('ago.now');
-  const rounded =
-    us < MINUTE_US ? Math.floor(us / (10 * SECOND_US)) * 10 * SECOND_US : Math.floor(us / MINUTE_US) * MINUTE_US;
-  return t('ago.past', { duration: duration(rounded) });
+  const step =
+    [
+      { from: 2 * DAY_US, us: DAY_US },
+      { from: 2 * HOUR_US, us: HOUR_US },
+      { from: MINUTE_US, us: MINUTE_US },
+    ].find(({ from }) => us >= from)?.us ?? 10 * SECOND_US;
+  return t('ago.past', { duration: duration(us - (us % step)) });
 }

@@ -1,14 +1,14 @@
 /** The layers, bottom to top. */
 import { cursor } from './layers/cursor';
 import { footage } from './layers/footage';
-import { gaps } from './layers/gaps';
+import { gapLines, gaps } from './layers/gaps';
 import { ground } from './layers/ground';
 import { marks } from './layers/marks';
 import { playhead } from './layers/playhead';
 import { ticks } from './layers/ticks';
 import { type Layer, type Scene, rows } from './scene';
 
-const layers: readonly Layer[] = [ground, footage, gaps, ticks, marks, cursor, playhead];
+const layers: readonly Layer[] = [ground, gaps, footage, gapLines, ticks, marks, cursor, playhead];
 
 export function draw(canvas: HTMLCanvasElement, scene: Scene, pixelRatio: number): void {
   const ctx = canvas.getContext('2d');

@@ -6,16 +6,25 @@ import { type Layer, type Palette, rows } from '../scene';
 const hatching: Record<GapKind, number> = { source: 8, recorder: 4, planned: 0 };
 const kinds: readonly GapKind[] = ['planned', 'source', 'recorder'];
 
+/** Below this a gap is a line in its colour. Lines lie over the footage and areas under it, so that neither hides the other. */
+const linePx = 6;
+
 export const gaps: Layer = (ctx, { gaps, palette }) => {
-  for (const kind of kinds) for (const box of gaps[kind]) drawGap(ctx, box, kind, palette);
+  for (const kind of kinds) for (const box of gaps[kind]) if (box.width >= linePx) drawArea(ctx, box, kind, palette);
 };
 
-function drawGap(ctx: CanvasRenderingContext2D, box: Box, kind: GapKind, palette: Palette): void {
+export const gapLines: Layer = (ctx, { gaps, palette }) => {
   const { y, height } = rows.band;
-  const narrow = box.width < 6;
-  ctx.fillStyle = narrow ? palette.gap[kind] : palette.gapGround[kind];
+  for (const kind of kinds) {
+    ctx.fillStyle = palette.gap[kind];
+    for (const box of gaps[kind]) if (box.width < linePx) ctx.fillRect(box.x, y, box.width, height);
+  }
+};
+
+function drawArea(ctx: CanvasRenderingContext2D, box: Box, kind: GapKind, palette: Palette): void {
+  const { y, height } = rows.band;
+  ctx.fillStyle = palette.gapGround[kind];
   ctx.fillRect(box.x, y, box.width, height);
-  if (narrow) return;
   ctx.fillStyle = palette.gap[kind];
   ctx.fillRect(box.x, y + height - 3, box.width, 3);
   const apart = hatching[kind];
