@@ -154,8 +154,9 @@ async fn prepare(path: &Path) -> DbResult<()> {
 
 async fn check_ours(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
     let opened = |e| open_error(path, e);
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *conn).await.map_err(opened)?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *conn).await.map_err(opened)?;
+    // One statement, one snapshot: another process may be making the database between two.
+    let both = "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)";
+    let (application, tables): (i64, i64) = sqlx::query_as(both).fetch_one(&mut *conn).await.map_err(opened)?;
     if application != APPLICATION_ID && tables > 0 {
         return Err(DbError::NotOurs { path: path.to_path_buf(), detail: "it is the database of another program".into() });
     }
