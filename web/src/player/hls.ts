@@ -35,7 +35,7 @@ export interface SessionEvents {
   mapped(): void;
   /** The session will play up to this run and not into it. */
   barrier(barrier: Barrier): void;
-  /** The session cannot go on. */
+  /** The session cannot go on; said once. */
   trouble(trouble: Trouble): void;
 }
 
@@ -68,21 +68,19 @@ export function startSession(
   startS: number,
   events: SessionEvents,
 ): Session {
-  let recoveries = 0;
   const hls = new Hls(config(source, startS, events.barrier));
+  let over = false;
+  const end = (trouble: Trouble | null) => {
+    if (over || !trouble) return;
+    over = true;
+    events.trouble(trouble);
+  };
   hls.on(Hls.Events.LEVEL_UPDATED, events.mapped);
   hls.on(Hls.Events.LEVEL_PTS_UPDATED, events.mapped);
-  hls.on(Hls.Events.ERROR, (_, data) => {
-    const trouble = troubleOf(data);
-    if (!trouble) return;
-    // A decoder that tripped once usually goes on from a fresh buffer; one that trips again will not.
-    if (trouble.kind === 'decoder' && recoveries === 0) {
-      recoveries += 1;
-      hls.recoverMediaError();
-      return;
-    }
-    events.trouble(trouble);
-  });
+  hls.on(Hls.Events.ERROR, (_, data) => end(troubleOf(data)));
+  // What the decoder trips over hls.js learns only when it has more to append: at the live edge that may be never.
+  const onError = () => end(video.error?.code === MediaError.MEDIA_ERR_DECODE ? { kind: 'decoder' } : null);
+  video.addEventListener('error', onError);
   hls.attachMedia(video);
   hls.loadSource(new URL(nowhere, document.baseURI).href);
   return {
@@ -90,7 +88,10 @@ export function startSession(
     setRate: (rate) => {
       hls.config.maxBufferLength = aheadS * Math.max(1, rate);
     },
-    destroy: () => hls.destroy(),
+    destroy: () => {
+      video.removeEventListener('error', onError);
+      hls.destroy();
+    },
   };
 }
 
@@ -107,6 +108,8 @@ function config(source: FeedSource, startS: number, onBarrier: (barrier: Barrier
     // Content-Security-Policy stays without blob: workers.
     enableWorker: false,
     lowLatencyMode: false,
+    // A finite length would grow with each segment, and an element whose playhead reaches it ends, for good.
+    liveDurationInfinity: true,
     testBandwidth: false,
     // The first segment is on its way while the browser is still opening the media source.
     startFragPrefetch: true,

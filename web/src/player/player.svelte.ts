@@ -39,6 +39,12 @@ const liveMarginS = 6;
 const liveSlackUs = 20 * SECOND_US;
 /** A jump of the wall clock longer than this while playing was a gap. */
 const skipUs = 2 * SECOND_US;
+/** Footage is stored a segment at a time; a source that has sent nothing for this long is gone for now. */
+const arrivingUs = 15 * SECOND_US;
+/** A decoder that trips this often within seconds is not tripping over single frames. */
+const stumblesMost = 6;
+/** What is shown once more after the end. */
+const againUs = 60 * SECOND_US;
 /** What is buffered may end a little before the run does: sound and picture are not cut at the same moment. */
 const barrierReachS = 0.3;
 /** A frame while nothing better is known. */
@@ -87,8 +93,14 @@ export class Player {
   // Nothing on the page follows it.
   // eslint-disable-next-line svelte/prefer-svelte-reactivity
   #barriers = new Map<string, Barrier>();
-  #frame = { mediaS: 0, lengthS: usualFrameS };
-  #retries = 0;
+  #tellsFrames = false;
+  /** Media time of the frame on screen; `null` from a seek until its frame has been drawn. */
+  #frameS: number | null = null;
+  #frameLengthS = usualFrameS;
+  /** A step that waits for the frame it steps from. */
+  #frameStep: 1 | -1 | null = null;
+  /** Where the decoder tripped last, and how often since it last played on. */
+  #stumble: { at: WallUs; times: number } | null = null;
   #undo: (() => void)[] = [];
 
   constructor(video: HTMLVideoElement, still: HTMLCanvasElement, deps: PlayerDeps) {
@@ -115,7 +127,7 @@ export class Player {
   async seek(target: WallUs, options: { play?: boolean } = {}): Promise<void> {
     if (options.play !== undefined) this.paused = !options.play;
     this.position = target;
-    this.#retries = 0;
+    this.#stumble = null;
     if (target > recorderNow()) {
       this.#abandon();
       this.phase = { kind: 'future', at: target };
@@ -158,9 +170,8 @@ export class Player {
   stepFrame(direction: 1 | -1): void {
     if (this.phase.kind !== 'showing') return;
     this.pause();
-    // The middle of the next frame, so that rounding cannot show the same one again.
-    const middle = this.#frame.mediaS + this.#frame.lengthS / 2;
-    this.#video.currentTime = Math.max(0, middle + direction * this.#frame.lengthS);
+    this.#frameStep = direction;
+    this.#takeFrameStep();
   }
 
   toggle(): void {
@@ -170,9 +181,20 @@ export class Player {
 
   play(): void {
     this.paused = false;
-    if (this.phase.kind === 'showing') this.#tryToPlay();
-    else if (this.phase.kind === 'nothing' && this.phase.nextStart !== null) void this.seek(this.phase.nextStart);
-    else this.retry();
+    this.#frameStep = null;
+    switch (this.phase.kind) {
+      case 'showing':
+      case 'seeking':
+        return this.#tryToPlay();
+      case 'nothing':
+        return this.phase.nextStart === null ? undefined : void this.seek(this.phase.nextStart);
+      case 'ended':
+        return this.position === null ? undefined : void this.seek(shift(this.position, -againUs));
+      case 'failed':
+        return this.retry();
+      case 'idle':
+      case 'future':
+    }
   }
 
   /** After a failure: the same moment again. */
@@ -184,6 +206,7 @@ export class Player {
 
   pause(): void {
     this.paused = true;
+    this.live = false;
     this.#video.pause();
   }
 
@@ -226,8 +249,11 @@ export class Player {
       // Footage begins within this second: that is what was meant.
       if (feed && first) return this.#begin(feed, at > first.start ? at : first.start);
     }
-    this.#abandon();
     const { previousEnd, nextStart } = piece.kind === 'nothing' ? piece : { previousEnd: null, nextStart: null };
+    // What has just happened is not stored yet: the newest there is was meant.
+    const arriving = nextStart === null && previousEnd !== null && at - previousEnd < arrivingUs;
+    if (arriving && this.#deps.growing()) return this.goLive();
+    this.#abandon();
     this.phase = { kind: 'nothing', at, live: false, previousEnd, nextStart };
   }
 
@@ -307,6 +333,7 @@ export class Player {
     this.#abort = new AbortController();
     this.#wish += 1;
     this.needsClick = false;
+    this.#frameStep = null;
     return { wish: this.#wish, signal: this.#abort.signal };
   }
 
@@ -348,13 +375,36 @@ export class Player {
 
   #onTrouble(trouble: Trouble): void {
     if (trouble.kind === 'signed_out') this.#deps.onSignedOut();
-    // A run this session's buffers cannot take (other tracks than the one before) plays in a fresh session.
-    if (trouble.kind === 'decoder' && this.#retries === 0 && this.position !== null) {
-      this.#retries += 1;
-      return void this.#open(this.position);
-    }
+    if (trouble.kind === 'decoder' && this.#stepOver()) return;
     this.#abandon();
     this.phase = { kind: 'failed', trouble };
+  }
+
+  /**
+   * The decoder tripped: the same place once more in a fresh session, then the next segment. One bad frame, such as the
+   * last one of a connection that was cut, is not the end of the recording; `false` when it trips again and again.
+   */
+  #stepOver(): boolean {
+    const at = this.#target ?? this.position;
+    const feed = this.#keeper?.feed;
+    if (at === null || !feed) return false;
+    const before = this.#stumble;
+    const times = (before?.times ?? 0) + 1;
+    if (times > stumblesMost) return false;
+    this.#stumble = { at, times };
+    const again = before !== null && Math.abs(at - before.at) < SECOND_US;
+    // With less than a second left, a seek would find too few pictures to begin with.
+    const useless = again || span(feed).end - at < SECOND_US;
+    const next = useless ? feed.entries.find((entry) => entry.start > at)?.start : at;
+    if (next !== undefined) void this.#open(next);
+    else if (this.#deps.growing()) this.#nothingMore();
+    else this.#finish();
+    return true;
+  }
+
+  #finish(): void {
+    this.paused = true;
+    this.phase = { kind: 'ended' };
   }
 
   /** Passes a barrier once the playhead is there: into a new session, or to the words that say why it cannot. */
@@ -387,6 +437,10 @@ export class Player {
       this.#video.addEventListener(name, act);
       this.#undo.push(() => this.#video.removeEventListener(name, act));
     };
+    on('seeking', () => {
+      this.#frameS = null;
+      this.#waitAtEdge();
+    });
     on('seeked', () => this.#arrive());
     on('loadeddata', () => this.#arrive());
     on('playing', () => {
@@ -397,11 +451,16 @@ export class Player {
     on('waiting', () => {
       this.waiting = !this.paused;
       this.#checkBarrier();
+      this.#waitAtEdge();
     });
-    on('ended', () => {
-      this.paused = true;
-      this.phase = { kind: 'ended' };
-    });
+    on('ended', () => this.#finish());
+    // Media keys and the browser's own controls; a player that has run out or broken also counts as paused.
+    for (const name of ['play', 'pause']) {
+      on(name, () => {
+        const { paused, ended, error } = this.#video;
+        if (this.phase.kind === 'showing' && !ended && error === null) this.paused = paused;
+      });
+    }
     on('timeupdate', () => {
       this.#look(this.#video.currentTime);
       this.#checkBarrier();
@@ -409,19 +468,48 @@ export class Player {
     this.#watchFrames();
   }
 
+  /** Nothing comes any more: says so instead of waiting for ever. What comes later is for the page to notice. */
+  #waitAtEdge(): void {
+    const [wish, mediaS] = [this.#wish, this.#video.currentTime];
+    setTimeout(() => {
+      const stuck = (this.waiting || this.phase.kind === 'seeking') && this.#video.currentTime === mediaS;
+      const at = this.#target ?? this.position;
+      if (wish !== this.#wish || !stuck || at === null || this.edge === null || !this.#deps.growing()) return;
+      if (at > this.edge - liveSlackUs) this.#nothingMore();
+    }, arrivingUs / 1000);
+  }
+
+  /** Footage may come, and has not. */
+  #nothingMore(): void {
+    const previousEnd = this.edge;
+    this.#abandon();
+    this.phase = { kind: 'nothing', at: recorderNow(), live: true, previousEnd, nextStart: null };
+  }
+
   /** Frame by frame where the browser tells; `timeupdate`, four times a second, everywhere else. */
   #watchFrames(): void {
     if (!('requestVideoFrameCallback' in this.#video)) return;
+    this.#tellsFrames = true;
     let handle = 0;
     const onFrame = (_: number, frame: VideoFrameCallbackMetadata) => {
-      const length = frame.mediaTime - this.#frame.mediaS;
-      if (length > 0.004 && length < 0.21) this.#frame.lengthS = length;
-      this.#frame.mediaS = frame.mediaTime;
+      const length = frame.mediaTime - (this.#frameS ?? frame.mediaTime);
+      if (length > 0.004 && length < 0.21) this.#frameLengthS = length;
+      this.#frameS = frame.mediaTime;
       this.#look(frame.mediaTime);
+      this.#takeFrameStep();
       handle = this.#video.requestVideoFrameCallback(onFrame);
     };
     handle = this.#video.requestVideoFrameCallback(onFrame);
     this.#undo.push(() => this.#video.cancelVideoFrameCallback(handle));
+  }
+
+  #takeFrameStep(): void {
+    const from = this.#tellsFrames ? this.#frameS : this.#video.currentTime;
+    const direction = this.#frameStep;
+    if (from === null || direction === null || this.#video.seeking) return;
+    this.#frameStep = null;
+    // The middle of the next frame, so that rounding cannot show the same one again.
+    this.#video.currentTime = Math.max(0, from + (0.5 + direction) * this.#frameLengthS);
   }
 
   /** The picture of the newest wish is there. */
@@ -450,6 +538,7 @@ export class Player {
     if (at === null || at === this.position) return;
     const before = this.position;
     this.position = at;
+    if (this.#stumble && at - this.#stumble.at > arrivingUs) this.#stumble = null;
     if (before !== null && !this.paused && at - before > skipUs * Math.max(1, this.rate)) {
       this.#deps.onSkipped({ start: before, end: at });
     }

@@ -34,11 +34,11 @@ export class Visit {
   }
 
   /** A browser with an empty profile, in Paris unless told otherwise. */
-  static async open(options: BrowserContextOptions = {}): Promise<Visit> {
+  static async open(options: BrowserContextOptions = {}, url = inject('url')): Promise<Visit> {
     const executablePath = process.env['RETROVIEW_CHROMIUM'] ?? '/usr/bin/chromium';
     const browser = await chromium.launch({ executablePath, args: flags });
     const context = await browser.newContext({
-      baseURL: inject('url'),
+      baseURL: url,
       viewport: { width: 1280, height: 800 },
       locale: 'en-GB',
       timezoneId: 'UTC',

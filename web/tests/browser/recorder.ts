@@ -60,8 +60,9 @@ export class Recorder {
     await this.run('import', stream, file, '--start', start);
   }
 
+  /** The second time on the same port: a browser would not find it anywhere else. */
   async start(): Promise<void> {
-    const port = await freePort();
+    const port = this.url ? Number(new URL(this.url).port) : await freePort();
     this.url = `http://127.0.0.1:${port}/`;
     const args = ['serve', ...this.#global, '--set', `server.listen=127.0.0.1:${port}`];
     const service = spawn(binary(), args, { env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -106,15 +107,24 @@ export class Recorder {
     return token;
   }
 
-  async stop(): Promise<void> {
-    for (const sending of this.#sending) sending.destroy();
-    for (const camera of this.#cameras) camera.kill();
+  /** All cameras leave. */
+  unplug(): void {
+    for (const sending of this.#sending.splice(0)) sending.destroy();
+    for (const camera of this.#cameras.splice(0)) camera.kill();
+  }
+
+  async halt(): Promise<void> {
     const service = this.#service;
-    if (service && service.exitCode === null) {
-      const gone = new Promise((exit) => service.once('exit', exit));
-      service.kill('SIGTERM');
-      await gone;
-    }
+    if (!service || service.exitCode !== null) return;
+    const gone = new Promise((exit) => service.once('exit', exit));
+    service.kill('SIGTERM');
+    await gone;
+  }
+
+  /** For good, with all it recorded. */
+  async stop(): Promise<void> {
+    this.unplug();
+    await this.halt();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -1,0 +1,44 @@
+/** What the page does when a camera or the recorder goes away: on a recorder of its own. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Visit } from './page';
+import { Recorder } from './recorder';
+
+const recorder = new Recorder();
+beforeAll(async () => {
+  await recorder.run('streams', 'add', 'door', 'push:');
+  await recorder.start();
+  await recorder.push('door');
+});
+afterAll(() => recorder.stop());
+
+test('a camera that goes away is named, and its picture comes back by itself', async () => {
+  const visit = await Visit.open({}, recorder.url);
+  await visit.signIn();
+  await visit.watch('door');
+  await visit.sees(Date.now() - 6000, 8000);
+  recorder.unplug();
+  const card = visit.page.locator('.card');
+  await card.getByText('Nothing has been recorded since').waitFor({ timeout: 40_000 });
+  await card.getByText('Nobody was sending').waitFor();
+  await recorder.push('door');
+  await card.waitFor({ state: 'detached', timeout: 20_000 });
+  await visit.sees(Date.now() - 6000, 8000);
+  await visit.close();
+});
+
+test('a recorder that goes away is waited for', async () => {
+  const visit = await Visit.open({}, recorder.url);
+  await visit.signIn();
+  await visit.watch('door');
+  await visit.sees(Date.now() - 6000, 8000);
+  recorder.unplug();
+  await recorder.halt();
+  await visit.page.getByText('The recorder does not answer. Trying again…').waitFor();
+  await recorder.start();
+  await recorder.push('door');
+  await visit.page.getByText('The recorder does not answer').first().waitFor({ state: 'detached', timeout: 30_000 });
+  await expect.poll(async () => Date.now() - ((await visit.picture()) ?? 0), { timeout: 40_000 }).toBeLessThan(15_000);
+  // Of course it complained while there was nobody to answer.
+  visit.complaints.length = 0;
+  await visit.close();
+});
