@@ -5,7 +5,8 @@
  * yard, 2026-05-03  10:00:00 ███ 10:01:00 ······ 10:05:00 ▓▓▓ 10:05:40 ▒▒▒ 10:06:00   (H.264, smaller H.264, AV1)
  * yard, 2026-05-04  09:00:00 ███ 09:00:20
  * attic             2026-05-03 12:00:00, H.265: no decoder in Chromium
- * shed              2026-05-03 12:00:00, 10 s with sound, 10 s without, 10 s with
+ * shed              2026-05-03 12:00:00, 10 s with sound, 10 s without, 10 s with, a gap of 10 s, 10 s with
+ * torn              2026-05-03 12:00:00, 10 s whose last frame is cut short, a gap of 10 s, 10 s
  * radio             2026-05-03 12:00:00, sound alone
  * live              from now on, pushed in real time
  * ```
@@ -17,7 +18,7 @@ export const nextDay = '2026-05-04';
 
 export async function record(recorder: Recorder): Promise<void> {
   await recorder.run('streams', 'add', 'live', 'push:');
-  for (const stream of ['yard', 'attic', 'shed', 'radio']) {
+  for (const stream of ['yard', 'attic', 'shed', 'torn', 'radio']) {
     await recorder.run('streams', 'add', stream, 'push:');
     // Nothing will ever be sent to them.
     await recorder.run('streams', 'pause', stream);
@@ -30,5 +31,8 @@ export async function record(recorder: Recorder): Promise<void> {
   await recorder.import('shed', { start: `${day}T12:00:00Z`, duration: 10 });
   await recorder.import('shed', { start: `${day}T12:00:10Z`, duration: 10, audio: 'none' });
   await recorder.import('shed', { start: `${day}T12:00:20Z`, duration: 10 });
+  await recorder.import('shed', { start: `${day}T12:00:40Z`, duration: 10 });
+  await recorder.import('torn', { start: `${day}T12:00:00Z`, duration: 10, torn: true });
+  await recorder.import('torn', { start: `${day}T12:00:20Z`, duration: 10 });
   await recorder.import('radio', { start: `${day}T12:00:00Z`, duration: 30, codec: 'none' });
 }

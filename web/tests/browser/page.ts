@@ -45,6 +45,7 @@ export class Visit {
       ...options,
     });
     context.setDefaultTimeout(15_000);
+    await context.addInitScript(defineBurnedIn);
     return new Visit(browser, await context.newPage());
   }
 
@@ -59,6 +60,17 @@ export class Visit {
     await this.page.locator('#password').fill(password);
     await this.page.keyboard.press('Enter');
     await this.page.locator('header').waitFor();
+  }
+
+  /** A page of the recorder's origin with nothing on it but a video element, for a viewer who has signed in. */
+  async bare(): Promise<void> {
+    await this.page.route('**/bare', (route) =>
+      route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>bare</title><video muted></video>' }),
+    );
+    const headers = { 'x-retroview': '1' };
+    const answer = await this.page.request.post('/v1/session', { headers, data: { user, password } });
+    expect(answer.status()).toBeLessThan(300);
+    await this.page.goto('/bare');
   }
 
   /** Opens a stream at a time and waits for the picture of that time. */
@@ -90,20 +102,7 @@ export class Visit {
     return this.page.evaluate(() => {
       const video = document.querySelector('video');
       const covered = document.querySelector('.still.shown') !== null;
-      if (!video || covered || video.seeking || video.readyState < 2 || video.videoWidth === 0) return null;
-      const { videoWidth: width, videoHeight: height } = video;
-      const canvas = document.createElement('canvas');
-      [canvas.width, canvas.height] = [width, height];
-      const ctx = canvas.getContext('2d', { willReadFrequently: true });
-      if (!ctx) return null;
-      ctx.drawImage(video, 0, 0);
-      const row = Math.max(8, Math.floor(height / 24));
-      const line = ctx.getImageData(0, height - Math.floor(row / 2) - 1, width, 1).data;
-      const cell = (i: number) => (line[Math.round(((i + 0.5) * width) / 48) * 4] ?? 0) > 127;
-      if (!cell(0) || cell(1) || cell(46) || !cell(47)) return null;
-      let ms = 0;
-      for (let i = 2; i < 46; i += 1) ms = ms * 2 + (cell(i) ? 1 : 0);
-      return ms;
+      return !video || covered || video.seeking ? null : window.burnedIn(video);
     });
   }
 
@@ -128,7 +127,8 @@ export class Visit {
       await new Promise((later) => setTimeout(later, 40));
     }
     const seen = last === null ? 'none' : new Date(last).toISOString();
-    throw new Error(`waited for ${what}; the last picture was ${seen}, the page says ${await this.clock()}`);
+    const said = await this.page.locator('body').innerText();
+    throw new Error(`waited for ${what}; the last picture was ${seen}, the page says ${said.replace(/\s+/g, ' ')}`);
   }
 
   /** Where a time of the shown day is on the time bar. */
@@ -138,5 +138,32 @@ export class Visit {
     const dayMs = 24 * 3600 * 1000;
     const share = (Date.parse(at) - Date.parse(`${at.slice(0, 10)}T00:00:00Z`)) / dayMs;
     return { x: bar.x + share * bar.width, y: bar.y + bar.height * 0.6 };
+  }
+}
+
+/** Runs in the page: reads the bars along the lower edge, as `retroview camera` draws them (48 cells, 44 of them bits). */
+function defineBurnedIn(): void {
+  const canvas = document.createElement('canvas');
+  window.burnedIn = (video) => {
+    const { videoWidth: width, videoHeight: height } = video;
+    if (video.readyState < 2 || width === 0) return null;
+    // Assigning a size clears the canvas, which costs more than drawing.
+    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+    const ctx = canvas.getContext('2d', { willReadFrequently: true });
+    if (!ctx) return null;
+    ctx.drawImage(video, 0, 0);
+    const row = Math.max(8, Math.floor(height / 24));
+    const line = ctx.getImageData(0, height - Math.floor(row / 2) - 1, width, 1).data;
+    const cell = (i: number) => (line[Math.round(((i + 0.5) * width) / 48) * 4] ?? 0) > 127;
+    if (!cell(0) || cell(1) || cell(46) || !cell(47)) return null;
+    let ms = 0;
+    for (let i = 2; i < 46; i += 1) ms = ms * 2 + (cell(i) ? 1 : 0);
+    return ms;
+  };
+}
+
+declare global {
+  interface Window {
+    burnedIn(video: HTMLVideoElement): number | null;
   }
 }

@@ -1,6 +1,6 @@
 /** A whole Retroview for the tests: the real binary on a free port, with footage made by its own camera and import. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { type ClientRequest, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,6 +20,8 @@ export interface CameraOptions {
   size?: string;
   audio?: 'aac' | 'opus' | 'none';
   label?: string;
+  /** Ends in the middle of a frame, as what is sent over a connection that is cut. */
+  torn?: boolean;
 }
 
 export class Recorder {
@@ -57,6 +59,7 @@ export class Recorder {
       ...['camera', '--start', start, '--duration', String(duration), '--codec', codec, '--size', size],
       ...['--audio', audio, '--label', label, '--format', codec === 'av1' ? 'mp4' : 'mpegts', '--output', file],
     );
+    if (options.torn) tearLastFrame(file);
     await this.run('import', stream, file, '--start', start);
   }
 
@@ -131,6 +134,19 @@ export class Recorder {
   get log(): string {
     return this.#log;
   }
+}
+
+/** Leaves of the last frame that takes several transport packets only the first. */
+function tearLastFrame(file: string): void {
+  const [packet, videoPid] = [188, 0x100];
+  const bytes = readFileSync(file);
+  const pid = (at: number) => bytes.readUInt16BE(at + 1) & 0x1fff;
+  const begins = (at: number) => (bytes.readUInt8(at + 1) & 0x40) !== 0;
+  for (let at = bytes.length - 2 * packet; at >= 0; at -= packet) {
+    const frame = pid(at) === videoPid && begins(at);
+    if (frame && pid(at + packet) === videoPid && !begins(at + packet)) return truncateSync(file, at + packet);
+  }
+  throw new Error('every frame fits into one packet');
 }
 
 /** `RETROVIEW_BIN`, or what was built last for release or for debugging. */

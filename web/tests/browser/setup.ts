@@ -1,4 +1,5 @@
 /** One recorder for all browser tests; what it holds is described in `footage.ts`. */
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { record } from './footage';
 import { Recorder } from './recorder';
@@ -14,11 +15,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
     throw error;
   }
   project.provide('url', recorder.url);
+  project.provide('media', join(recorder.folder, 'data', 'media'));
   return () => recorder.stop();
 }
 
 declare module 'vitest' {
   interface ProvidedContext {
     url: string;
+    /** The folder of its footage. */
+    media: string;
   }
 }

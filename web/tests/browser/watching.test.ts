@@ -164,6 +164,11 @@ describe('playing', () => {
     await visit.sees(`${day}T12:00:11Z`);
   });
 
+  test('goes on after a frame that was cut short', async () => {
+    await visit.watch('torn', `${day}T12:00:06Z`);
+    await visit.reaches(`${day}T12:00:22Z`);
+  });
+
   test('of sound alone shows the time and says that there is no picture', async () => {
     await visit.page.goto(`/#/watch/radio?t=${day}T12:00:05Z`);
     await visit.page.getByText('This stream is sound only').waitFor();
