@@ -61,13 +61,15 @@ fn cause_of_code(code: i32) -> GapCause {
         ffi::AVERROR_HTTP_SERVER_ERROR,
         ffi::AVERROR(libc::ECONNREFUSED),
     ];
-    const INVALID: [i32; 6] = [
+    const INVALID: [i32; 7] = [
         ffi::AVERROR_INVALIDDATA,
         ffi::AVERROR_DEMUXER_NOT_FOUND,
         ffi::AVERROR_PROTOCOL_NOT_FOUND,
         ffi::AVERROR_STREAM_NOT_FOUND,
         ffi::AVERROR_PATCHWELCOME,
         ffi::AVERROR(libc::EINVAL),
+        // A damaged size asks for more memory than there is.
+        ffi::AVERROR(libc::ENOMEM),
     ];
     const ENDED: [i32; 3] = [ffi::AVERROR_EOF, ffi::AVERROR(libc::EPIPE), ffi::AVERROR(libc::ECONNRESET)];
     if REFUSED.contains(&code) || code == ffi::AVERROR(libc::EACCES) || code == ffi::AVERROR(libc::EPERM) {
@@ -102,6 +104,7 @@ mod tests {
         assert_eq!(refused.to_string(), "open the source: Connection refused");
         assert_eq!(refused.cause(), GapCause::SourceRefused);
         assert_eq!(Error::library("read", ffi::AVERROR_INVALIDDATA).cause(), GapCause::SourceInvalid);
+        assert_eq!(Error::library("read", ffi::AVERROR(libc::ENOMEM)).cause(), GapCause::SourceInvalid, "a damaged size");
         assert_eq!(Error::library("open", ffi::AVERROR(libc::EHOSTUNREACH)).cause(), GapCause::SourceUnreachable);
     }
 }

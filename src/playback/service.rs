@@ -71,15 +71,15 @@ impl Playback {
         self.inner.target_floors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The run of the stream's newest footage: what it looks like now.
+    /// The run of footage that ends at `last_end`, which the caller has from the rows: what the stream looks like now. Asked of
+    /// the rows as well, so that the two agree when another process has just imported something.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn newest_run(&self, stream: &StreamId) -> Result<Option<Arc<RunInfo>>, PlaybackError> {
-        let Some(end) = self.live_edge(stream).await?.borrow().end else { return Ok(None) };
-        let newest = self.index().segment_covering(stream, end.saturating_add_micros(-1)).await?;
-        match newest {
-            Some(found) => Ok(self.index().run(found.block.run).await?),
+    pub async fn run_ending(&self, stream: &StreamId, last_end: Timestamp) -> Result<Option<Arc<RunInfo>>, PlaybackError> {
+        let Ok(last) = TimeRange::new(last_end.saturating_add_micros(-1), last_end) else { return Ok(None) };
+        match self.index().db().run_extents(stream, last, 1).await?.first() {
+            Some(extent) => Ok(self.index().run(extent.run).await?),
             None => Ok(None),
         }
     }

@@ -26,6 +26,9 @@ struct Waiting {
 }
 
 pub(super) struct Audio {
+    /// As the source said.
+    declared: AudioParams,
+    /// As they turned out to be.
     params: AudioParams,
     timeline: AudioTimeline,
     core_rate: Option<u32>,
@@ -71,8 +74,13 @@ impl Audio {
             bytes: Vec::new(),
             written_until: i64::MIN,
             jumped: None,
+            declared: params.clone(),
             params,
         }
+    }
+
+    pub(super) fn declared(&self) -> &AudioParams {
+        &self.declared
     }
 
     /// Parameters for an init segment; `None` while they are not known.

@@ -215,14 +215,41 @@ impl Segmenter {
         segmenter
     }
 
-    /// The source's tracks are others from here on: ends the run.
+    /// The source's tracks are others from here on: ends the run, unless one has only been added.
     ///
     /// # Errors
     /// As for [`Segmenter::feed`].
     pub fn set_tracks(&mut self, tracks: &Tracks, sink: Sink<'_>) -> Result<(), Error> {
+        if self.add_track(tracks) {
+            return Ok(());
+        }
         self.end_run(GapCause::CodecChange, "the source sends other tracks", After::Anything, sink)?;
         self.use_tracks(tracks);
         Ok(())
+    }
+
+    /// FLV names a track when its first packet comes. A run of which nothing is written yet takes it in; a later one
+    /// goes on until the next keyframe, where what has come begins a new run without a gap.
+    fn add_track(&mut self, tracks: &Tracks) -> bool {
+        let same_video = self.video.as_ref().map(Video::declared) == tracks.video.as_ref();
+        let same_audio = self.audio.as_ref().map(Audio::declared) == tracks.audio.as_ref();
+        match (&tracks.video, &tracks.audio) {
+            (_, Some(audio)) if same_video && self.audio.is_none() => {
+                let audio = Audio::new(audio.clone());
+                if let Some(run) = &mut self.run {
+                    run.count_audio_from(&audio);
+                }
+                self.audio = Some(audio);
+            }
+            (Some(video), _) if same_audio && self.video.is_none() => {
+                self.video = Some(Video::new(video.clone()));
+                if let Some(run) = self.run.take_if(|run| !run.has_started()) {
+                    self.buffers = run.into_buffers();
+                }
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn use_tracks(&mut self, tracks: &Tracks) {

@@ -115,6 +115,10 @@ impl Run {
     pub(super) fn zero_audio(&self) -> i64 {
         self.zero_audio
     }
+    /// Audio has come to a run that had none: its start in the audio's samples.
+    pub(super) fn count_audio_from(&mut self, audio: &Audio) {
+        self.zero_audio = audio.to_samples(self.zero);
+    }
 
     /// Decode and presentation time from the run's start.
     pub(super) fn relative(&self, stamp: &Stamp) -> (i64, i64) {

@@ -12,6 +12,9 @@ const DISORDER_TICKS: i64 = VIDEO_TIMESCALE as i64 / 5;
 const HOLE_TICKS: i64 = 3 * VIDEO_TIMESCALE as i64;
 /// Sources slower than a picture in three quarters of a second may pause for this many intervals.
 const HOLE_INTERVALS: i64 = 4;
+/// A slower source is not believed when it says so in advance: libavformat computes rates from damaged times, too,
+/// and an hour between two pictures must be a jump. A picture in ten seconds is the slowest camera we have heard of.
+const INTERVAL_MAX_TICKS: i64 = 10 * VIDEO_TIMESCALE as i64;
 /// So many packets must agree on a new time before it is believed: one damaged packet is no jump.
 const JUMP_PACKETS: u32 = 4;
 /// Composition offsets beyond this are nonsense: no decoder reorders over ten seconds.
@@ -116,7 +119,7 @@ pub(super) struct Timeline {
 impl Timeline {
     /// `interval` is the nominal distance between packets in 90 kHz, 0 when unknown.
     pub(super) fn new(time_base: TimeBase, interval: i64) -> Self {
-        let interval = if interval > 0 { interval } else { i64::from(VIDEO_TIMESCALE / 25) };
+        let interval = if (1..=INTERVAL_MAX_TICKS).contains(&interval) { interval } else { i64::from(VIDEO_TIMESCALE / 25) };
         Timeline { time_base, unwrap: Unwrap::new(time_base.wrap_bits), previous: None, interval, suspect: None }
     }
 
@@ -224,6 +227,14 @@ mod tests {
             Placed::At(s) => s.dts,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_frame_rate_made_of_damaged_times_does_not_hide_a_jump() {
+        let mut t = Timeline::new(TS, 90_000 * 2_097_153 / 25);
+        t.place(Some(0), Some(0), 3600, true);
+        let hour = 3600 * 90_000;
+        assert_eq!(t.place(Some(hour), Some(hour), 3600, true), Placed::Jump { by_us: 3_599_960_000 });
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Video {
         }
     }
 
+    /// What the source said of the track.
+    pub(super) fn declared(&self) -> &VideoParams {
+        &self.params
+    }
+
     /// Looks at the parameter sets in a keyframe; true when the pictures from here on need another decoder.
     pub(super) fn keyframe_changes_parameters(&mut self, data: &[u8]) -> bool {
         let codec = self.params.codec;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use retroview::ffmpeg::camera::{CameraFormat, CameraVideo};
 use serde_json::json;
 
 use crate::harness::{Service, camera, eventually};
+use crate::random::Random;
 use crate::servers;
 
 /// Waits until the stream has given up for now, and tells cause and words.
@@ -17,6 +19,91 @@ async fn failure(service: &Service, id: &str) -> (String, String) {
         (["backing_off", "stalled"].contains(&state.as_str()) && !detail.is_empty()).then_some((state, detail))
     })
     .await
+}
+
+/// Bodies pushed in all, spread over the streams below.
+const MUTANTS: usize = 2_000;
+/// Side by side, because a body is recorded no faster than it plays.
+const STREAMS: usize = 64;
+/// A broken body may say that it plays for up to 40 s, and is then not recorded faster; more is a hang.
+const HANG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn two_thousand_broken_bodies_crash_nothing_and_hang_nothing() {
+    let service = Service::builder().announce("mutant").start().await;
+    let client = service.client().await;
+    let small = || camera().seconds(2).size(128, 72);
+    let good = [
+        ("video/mp2t", small().bytes()),
+        ("video/mp2t", small().video(CameraVideo::H265).b_frames(2).bytes()),
+        ("video/mp4", small().format(CameraFormat::FragmentedMp4).bytes()),
+    ];
+    for n in 0..STREAMS {
+        client.add_stream(&format!("mutant{n}"), "push:").await;
+    }
+    let good = &good;
+    let lanes = (0..STREAMS).map(|lane| async move {
+        let mut refused = 0;
+        for case in (lane..MUTANTS).step_by(STREAMS) {
+            let (content_type, body) = &good[case % good.len()];
+            let body = mutate(body, &mut Random(case as u64));
+            let pushed = tokio::time::timeout(HANG, client.push(&format!("mutant{lane}"), content_type, body)).await;
+            let answer = pushed.unwrap_or_else(|_| panic!("case {case} hangs"));
+            assert!(answer.status.as_u16() < 500, "case {case}: {} {}", answer.status, answer.text());
+            refused += usize::from(answer.status.is_client_error());
+        }
+        refused
+    });
+    let refused: usize = futures_util::future::join_all(lanes).await.into_iter().sum();
+    assert!(refused < MUTANTS, "some of them still hold something playable");
+
+    // And the service is as well as before.
+    client.add_stream("sound", "push:").await;
+    client.push("sound", "video/mp2t", camera().bytes()).await.expect(200);
+    for n in 0..STREAMS {
+        let coverage = client.coverage(&format!("mutant{n}")).await;
+        let mut end = 0;
+        for run in coverage["runs"].as_array().unwrap() {
+            assert!(run["start_us"].as_i64().unwrap() >= end, "{coverage}");
+            end = run["end_us"].as_i64().unwrap();
+        }
+        for gap in coverage["gaps"].as_array().unwrap() {
+            assert!(!["unknown", "worker_crashed"].contains(&gap["cause"].as_str().unwrap()), "{coverage}");
+        }
+    }
+}
+
+fn mutate(good: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut body = good.to_vec();
+    for _ in 0..=random.below(3) {
+        let len = body.len().max(2);
+        let (from, size) = (random.below(len), 1 + random.below(len / 4));
+        let to = (from + size).min(body.len());
+        match random.below(7) {
+            0 => body.truncate(from),
+            1 => drop(body.drain(from.min(to)..to)),
+            2 => body[from.min(to)..to].fill(0),
+            3 => {
+                let copy = body[from.min(to)..to].to_vec();
+                let at = random.below(body.len().max(1)).min(body.len());
+                body.splice(at..at, copy);
+            }
+            4 => {
+                let noise: Vec<u8> = (0..size.min(4096)).map(|_| random.next() as u8).collect();
+                let at = from.min(body.len());
+                body.splice(at..at, noise);
+            }
+            _ => {
+                for _ in 0..=random.below(64) {
+                    let at = random.below(body.len());
+                    if let Some(byte) = body.get_mut(at) {
+                        *byte ^= 1 << random.below(8);
+                    }
+                }
+            }
+        }
+    }
+    body
 }
 
 #[tokio::test]

@@ -258,7 +258,10 @@ fn checked_title(title: String) -> HttpResult<String> {
 
 async fn view(state: &Services, row: StreamRow) -> HttpResult<Stream> {
     let totals = state.db.totals(&row.id).await?;
-    let run = state.playback.newest_run(&row.id).await?;
+    let run = match totals.last_end {
+        Some(end) => state.playback.run_ending(&row.id, end).await?,
+        None => None,
+    };
     let status = state.recorder.status(&row.id).unwrap_or_else(|| not_yet(&row));
     let (video, audio) = (run.as_ref().and_then(|r| r.video.as_ref()), run.as_ref().and_then(|r| r.audio.as_ref()));
     Ok(Stream {

@@ -27,6 +27,9 @@ const STOP_MAX: Duration = Duration::from_secs(8);
 /// A worker that could not be started is tried again after so long.
 const SPAWN_RETRY: Duration = Duration::from_secs(2);
 
+/// What was sent is durable; whether rows say so already matters to a sender that looks at once, not to one in need of an answer.
+const PUBLISHED_MAX: Duration = Duration::from_secs(5);
+
 /// Everything the supervisor reacts to.
 pub(super) enum Event {
     Tick,
@@ -357,8 +360,13 @@ impl Actor {
             FromWorker::PublishEnded { segments, bytes, cause, detail, .. } => {
                 if let Some(publisher) = entry.publisher.take() {
                     let report = PublishReport { segments: *segments, bytes: *bytes, cause: *cause, detail: detail.clone() };
-                    // The sender did not wait for the answer.
-                    let _ = publisher.send(report);
+                    let committer = self.committer.clone();
+                    // What the sender is told of, it finds: everything reported before is in the queue by now.
+                    tokio::spawn(async move {
+                        committer.flush(PUBLISHED_MAX).await;
+                        // The sender did not wait for the answer.
+                        let _ = publisher.send(report);
+                    });
                 }
             }
             FromWorker::Stopped { detail, .. } => return self.stream_stopped(stream, detail.clone()).await,

@@ -57,6 +57,9 @@ const WORKERS_STOP_MAX: Duration = Duration::from_millis(1100);
 const COMMIT_MAX: Duration = Duration::from_millis(300);
 /// A worker connects to a publisher's socket in a moment, unless it is busy dying.
 const PUBLISHER_ACCEPT_MAX: Duration = Duration::from_secs(5);
+/// A stream that was added or resumed a moment ago has so long to be placed on a worker before a sender is sent away.
+const PUBLISH_READY_MAX: Duration = Duration::from_secs(5);
+const PUBLISH_READY_STEP: Duration = Duration::from_millis(25);
 /// Orphans end by themselves; see [`wait_for_orphans`].
 const ORPHANS_MAX: Duration = Duration::from_secs(5);
 const LOCK_FILE: &str = "workers.lock";
@@ -82,6 +85,9 @@ pub(crate) struct Deps {
     pub clock: SharedClock,
     pub program: WorkerProgram,
     pub worker: WorkerConfig,
+    /// Held from reading the streams' rows until the actor has them: an older list that came after a newer one would
+    /// take streams away that have just been added.
+    pub reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Why recording cannot begin.
@@ -190,7 +196,7 @@ pub async fn start(
     remove_old_sockets(&settings.run_dir);
     let lock_file = settings.run_dir.join(LOCK_FILE).display().to_string();
     let worker = WorkerConfig { lock_file: Some(lock_file), ..settings.worker };
-    let deps = Arc::new(Deps { index: index.clone(), root, clock, program: settings.program, worker });
+    let deps = Arc::new(Deps { index: index.clone(), root, clock, program: settings.program, worker, reading: Arc::default() });
     let (events, inbox) = mpsc::unbounded_channel();
     let (process_events, processes) = mpsc::channel(REPORTS_MAX);
     let (news_to, news) = mpsc::unbounded_channel();
@@ -258,6 +264,7 @@ async fn look(deps: &Deps, known: Option<i64>, events: &mpsc::UnboundedSender<Ev
 }
 
 async fn read_streams(deps: &Deps, events: &mpsc::UnboundedSender<Event>) -> DbResult<()> {
+    let _in_order = deps.reading.lock().await;
     let mut all = Vec::new();
     for (row, wanted) in streams::read_wanted(deps.index.db()).await? {
         let book = streams::read_book(deps.index.db(), &row).await?;
@@ -285,11 +292,27 @@ impl SupervisorHandle {
         read_streams(&self.deps, &self.events).await
     }
 
-    /// Opens a push stream for one sender.
+    /// Opens a push stream for one sender. The stream may have been added, by whomever, just now.
     ///
     /// # Errors
     /// [`PublishError`] says why not.
     pub async fn publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.try_publish(stream, format).await {
+                Err(PublishError::UnknownStream(_) | PublishError::Paused(_)) if waited.is_zero() => {
+                    // Changed beside this process, and not polled yet. When the rows cannot be read, what is known holds.
+                    let _ = self.reload().await;
+                }
+                Err(PublishError::NotReady(_)) if waited < PUBLISH_READY_MAX => {}
+                decided => return decided,
+            }
+            tokio::time::sleep(PUBLISH_READY_STEP).await;
+            waited += PUBLISH_READY_STEP;
+        }
+    }
+
+    async fn try_publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError> {
         let name = format!("p{}-{}.sock", std::process::id(), self.sockets.fetch_add(1, Ordering::Relaxed));
         let path = self.run_dir.join(name);
         let listener = socket::listen(&path).map_err(PublishError::Socket)?;

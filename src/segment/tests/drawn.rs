@@ -491,6 +491,32 @@ fn new_parameters_begin_a_run_that_follows_without_a_gap() {
 }
 
 #[test]
+fn a_track_that_is_named_late_joins_the_run_of_which_nothing_is_written() {
+    for first in [tracks(true, false), tracks(false, true)] {
+        let mut s = Source::new(&first, SegmenterConfig::live(Timestamp(0)));
+        s.play(1.0);
+        let out = &mut s.out;
+        s.segmenter.set_tracks(&tracks(true, true), &mut |e| out.take(e)).unwrap();
+        (s.video, s.audio) = (true, true);
+        s.pictures = 0;
+        let out = s.play(12.0).finish();
+        assert!(out.only_run().has_video && out.only_run().has_audio);
+    }
+}
+
+#[test]
+fn a_track_that_is_named_later_than_that_begins_a_run_without_a_gap() {
+    let mut s = Source::live(true, false);
+    s.play(9.0);
+    let out = &mut s.out;
+    s.segmenter.set_tracks(&tracks(true, true), &mut |e| out.take(e)).unwrap();
+    s.audio = true;
+    let out = s.play(12.0).finish();
+    assert_eq!(out.runs.iter().map(|r| r.has_audio).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(out.runs[1].start, out.runs[0].end.as_ref().unwrap().end.0);
+}
+
+#[test]
 fn new_tracks_begin_a_run() {
     let mut s = Source::live(true, true);
     s.play(6.0);
