@@ -81,7 +81,7 @@ export const en = {
   'gap.ongoing': 'until now',
 
   'gaps.title': 'Gaps on this day',
-  'gaps.none': 'No gaps on this day.',
+  'gaps.none': 'No gaps',
   'gaps.count': { one: '{n} gap', other: '{n} gaps' },
   'gaps.more': { one: 'and {n} shorter gap', other: 'and {n} shorter gaps' },
   'gaps.go': 'Go to the end of this gap, {time}',
@@ -163,7 +163,8 @@ export const en = {
   'trouble.forbidden': 'You may not watch this time',
   'trouble.forbidden.hint': 'It is outside what your plan or your rights allow.',
   'trouble.unplayable': 'This browser cannot play this kind of video',
-  'trouble.unplayable.hint': 'The footage is fine ({codec}). Download it, or look at single pictures.',
+  'trouble.unplayable.hint':
+    'Its format is {format}, which this browser has no decoder for. The footage is fine: download it, or look at single pictures.',
   'trouble.decoder': 'The browser could not decode this part',
   'trouble.decoder.hint': 'Try again, or go on a little later.',
   'trouble.unsupported': 'This browser cannot play streams',

@@ -2,7 +2,7 @@ import type { Messages } from './messages';
 
 /** Français. Espaces insécables devant « : ; ? ! » et dans les guillemets. */
 export const fr: Messages = {
-  'app.tagline': 'Chaque seconde gardée, chaque seconde retrouvée.',
+  'app.tagline': 'Chaque seconde gardée et retrouvée.',
   'app.loading': 'Chargement…',
   'app.offline': 'L’enregistreur ne répond pas. Nouvel essai…',
   'app.unexpected': 'Un problème est survenu dans cette page. Rechargez-la pour continuer.',
@@ -83,7 +83,7 @@ export const fr: Messages = {
   'gap.ongoing': 'jusqu’à maintenant',
 
   'gaps.title': 'Interruptions de ce jour',
-  'gaps.none': 'Aucune interruption ce jour-là.',
+  'gaps.none': 'Aucune interruption',
   'gaps.count': { one: '{n} interruption', other: '{n} interruptions' },
   'gaps.more': { one: 'et {n} plus courte', other: 'et {n} plus courtes' },
   'gaps.go': 'Aller à la fin de cette interruption, {time}',
@@ -167,7 +167,8 @@ export const fr: Messages = {
   'trouble.forbidden': 'Vous ne pouvez pas regarder ce moment',
   'trouble.forbidden.hint': 'Il est en dehors de ce que votre formule ou vos droits permettent.',
   'trouble.unplayable': 'Ce navigateur ne sait pas lire ce type de vidéo',
-  'trouble.unplayable.hint': 'Les images sont intactes ({codec}). Téléchargez-les ou regardez-les une à une.',
+  'trouble.unplayable.hint':
+    'Format : {format}, que ce navigateur ne sait pas décoder. Les images sont intactes : téléchargez-les ou regardez-les une à une.',
   'trouble.decoder': 'Le navigateur n’a pas pu décoder ce passage',
   'trouble.decoder.hint': 'Réessayez, ou reprenez un peu plus loin.',
   'trouble.unsupported': 'Ce navigateur ne sait pas lire les flux',
@@ -179,7 +180,7 @@ export const fr: Messages = {
   'trouble.later': 'Reprendre 10 secondes plus loin',
 
   'clip.title': 'Garder un passage',
-  'clip.intro': 'Marquez le début et la fin de l’extrait, puis téléchargez-le.',
+  'clip.intro': 'Marquez le début et la fin de l’extrait, puis téléchargez‑le.',
   'clip.mark_in': 'Commencer ici',
   'clip.mark_out': 'Finir ici',
   'clip.from': 'De',
@@ -196,7 +197,7 @@ export const fr: Messages = {
   'about.source': 'Source',
   'about.state': 'État',
   'about.first': 'Premières images',
-  'about.last': 'Images les plus récentes',
+  'about.last': 'Dernières images',
   'about.size': 'Conservé',
   'about.picture': 'Image',
   'about.codecs': 'Codecs',

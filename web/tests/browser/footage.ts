@@ -8,6 +8,7 @@
  * shed              2026-05-03 12:00:00, 10 s with sound, 10 s without, 10 s with, a gap of 10 s, 10 s with
  * torn              2026-05-03 12:00:00, 10 s whose last frame is cut short, a gap of 10 s, 10 s
  * radio             2026-05-03 12:00:00, sound alone
+ * porch             nobody ever sends
  * live              from now on, pushed in real time
  * ```
  */
@@ -18,6 +19,7 @@ export const nextDay = '2026-05-04';
 
 export async function record(recorder: Recorder): Promise<void> {
   await recorder.run('streams', 'add', 'live', 'push:');
+  await recorder.run('streams', 'add', 'porch', 'push:', '--title', 'Porch');
   for (const stream of ['yard', 'attic', 'shed', 'torn', 'radio']) {
     await recorder.run('streams', 'add', stream, 'push:');
     // Nothing will ever be sent to them.

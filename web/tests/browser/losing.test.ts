@@ -1,15 +1,27 @@
-/** What the page does when a camera or the recorder goes away: on a recorder of its own. */
+/** What the page does when streams, cameras and the recorder come and go: on a recorder of its own. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Visit } from './page';
 import { Recorder } from './recorder';
 
 const recorder = new Recorder();
 beforeAll(async () => {
-  await recorder.run('streams', 'add', 'door', 'push:');
   await recorder.start();
-  await recorder.push('door');
 });
 afterAll(() => recorder.stop());
+
+test('a new recorder says how to add a stream, shows it once it is there, and its picture once that comes', async () => {
+  const visit = await Visit.open({}, recorder.url);
+  await visit.signIn();
+  await visit.page.getByText('No streams yet.').waitFor();
+  await visit.page.getByText('retroview streams add').waitFor();
+  await recorder.run('streams', 'add', 'door', 'push:');
+  await visit.page.getByRole('link', { name: 'door' }).click();
+  await visit.page.locator('.card').getByText('Nothing has been recorded on this stream yet').waitFor();
+  await recorder.push('door');
+  await visit.sees(Date.now(), 12_000);
+  await visit.page.getByRole('button', { name: 'You are watching live' }).waitFor();
+  await visit.close();
+});
 
 test('a camera that goes away is named, and its picture comes back by itself', async () => {
   const visit = await Visit.open({}, recorder.url);

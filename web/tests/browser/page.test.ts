@@ -38,6 +38,8 @@ test('the list shows each stream with its state and a recent picture', () =>
     const card = (name: string) => visit.page.getByRole('article').filter({ hasText: name });
     await card('live').getByText('Recording').waitFor();
     await card('yard').getByText('Paused').waitFor();
+    await card('Porch').getByText('Connecting').waitFor();
+    await card('Porch').getByText('No picture yet').waitFor();
     for (const name of ['live', 'yard', 'attic']) {
       const picture = card(name).getByRole('img');
       await picture.waitFor();
@@ -92,6 +94,16 @@ test('an ended session asks for the password and comes back to the same moment',
     await visit.page.getByLabel('Password').fill(password);
     await visit.page.keyboard.press('Enter');
     await visit.sees(`${day}T10:00:33Z`, 3000);
+  }));
+
+test('a stream that never connected says so, and why', () =>
+  visiting({}, async (visit) => {
+    await visit.signIn();
+    await visit.watch('porch');
+    const card = visit.page.locator('.card');
+    await card.getByText('Nothing has been recorded on this stream yet').waitFor();
+    await card.getByText('waiting for a sender').waitFor();
+    await visit.page.locator('header').getByText('Connecting').waitFor();
   }));
 
 test('an unknown stream has a way back', () =>

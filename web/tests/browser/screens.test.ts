@@ -1,7 +1,7 @@
 /** Pictures of every page for people to look at: `RETROVIEW_SCREENS=folder npm run test:browser -- screens`. */
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { day } from './footage';
+import { day, nextDay } from './footage';
 import { Visit } from './page';
 
 const folder = process.env['RETROVIEW_SCREENS'];
@@ -25,24 +25,84 @@ describe.skipIf(!folder)('screens', () => {
               path: join(folder ?? '', `${name}-${size}-${locale.slice(0, 2)}-${colorScheme}.png`),
               fullPage: narrow,
             });
-          await visit.page.goto('/');
-          await visit.page.locator('#user').waitFor();
+          const { page } = visit;
+          await page.goto('/');
+          await page.locator('#user').waitFor();
           await shoot('sign-in');
+          await page.locator('#user').fill('admin');
+          await page.locator('#password').fill('not this one');
+          await page.keyboard.press('Enter');
+          await page.getByRole('alert').waitFor();
+          await shoot('sign-in-wrong');
           await visit.signIn();
-          await visit.page.getByRole('img').nth(1).waitFor();
+          await page.getByRole('img').nth(1).waitFor();
           await shoot('streams');
+          await page.route('**/v1/streams', (route) => route.fulfill({ json: { streams: [] } }));
+          await page.reload();
+          await page.locator('code').first().waitFor();
+          await shoot('streams-none');
+          await page.unroute('**/v1/streams');
+
           await visit.watch('yard', `${day}T10:00:20Z`);
           await shoot('watch');
+          await page
+            .locator('header button')
+            .nth(narrow ? 0 : 1)
+            .click();
+          await shoot('settings');
+          await page.keyboard.press('Escape');
+          await page.locator('summary').click();
+          await page.keyboard.press('i');
+          await visit.type('12:05:20');
+          await visit.sees(`${day}T10:05:20Z`);
+          await page.keyboard.press('o');
+          for (let i = 0; i < 7; i += 1) await page.keyboard.press('+');
+          await page.getByRole('link', { name: /clip|extrait/ }).waitFor();
+          await shoot('clip');
+          await visit.type('12:65');
+          await shoot('time-refused');
           await visit.type('12:03');
-          await visit.page.locator('.card button').last().waitFor();
+          await page.locator('.card button').last().waitFor();
           await shoot('gap');
+          await visit.type('2126-01-01');
+          await shoot('future');
+          await page.goto(`/#/watch/yard?t=${nextDay}T09:00:17Z`);
+          await page
+            .locator('.card')
+            .getByText(/end of|fin des/)
+            .waitFor();
+          await shoot('ended');
+          await page.goto(`/#/watch/attic?t=${day}T12:00:02Z`);
+          await page.locator('.card[role=alert]').waitFor();
+          await shoot('unplayable');
+          await page.goto(`/#/watch/radio?t=${day}T12:00:02Z`);
+          await page.locator('p.quiet').waitFor();
+          await shoot('sound-only');
+          await visit.watch('porch');
+          await page.locator('.card').waitFor();
+          await shoot('never-connected');
+          await page.goto('/#/watch/nowhere');
+          await page.getByText('nowhere').first().waitFor();
+          await shoot('unknown');
           await visit.watch('live');
-          await visit.page.locator('.live.on').waitFor();
+          await page.locator('.live.on').waitFor();
           await shoot('live');
           if (!narrow) {
-            await visit.page.keyboard.press('?');
+            await page.keyboard.press('?');
             await shoot('help');
+            await page.keyboard.press('Escape');
           }
+          await page.route('**/v1/**', (route) => route.abort());
+          await page
+            .getByText(/does not answer|ne répond pas/)
+            .first()
+            .waitFor();
+          await shoot('away');
+          await page.unroute('**/v1/**');
+          await page.context().clearCookies();
+          await page.locator('#user').waitFor({ timeout: 30_000 });
+          await shoot('expired');
+          visit.complaints.length = 0;
           await visit.close();
         });
       }

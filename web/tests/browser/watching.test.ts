@@ -203,6 +203,9 @@ describe('playing', () => {
   test('of a codec this browser lacks says so and offers the download', async () => {
     await visit.page.goto(`/#/watch/attic?t=${day}T12:00:02Z`);
     await visit.page.getByText('This browser cannot play this kind of video').waitFor();
+    await visit.page.getByText('Its format is H.265 (HEVC)').waitFor();
+    const moment = visit.page.locator('img.moment');
+    await expect.poll(() => moment.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBe(640);
     await visit.page.getByRole('link', { name: 'Download this picture' }).waitFor();
   });
 });
