@@ -15,6 +15,7 @@
 
 mod data_dir;
 mod error;
+mod limits;
 mod open;
 mod service;
 mod signals;

@@ -27,6 +27,7 @@ pub struct Claim {
 /// # Errors
 /// The data directory cannot be used or is in use, or the port is.
 pub async fn claim(config: &Config) -> Result<Claim, StartError> {
+    super::limits::raise_open_files();
     data_dir::prepare(config)?;
     let lock = DataDirLock::take(&config.lock_path())?;
     let address = config.server.listen;

@@ -12,6 +12,7 @@ mod entity;
 mod extract;
 mod gzip;
 mod layers;
+mod linger;
 mod observe;
 mod openapi;
 mod peer;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::db::DbResult;
 use crate::ingest::protocol::PushFormat;
-use crate::ingest::{Publication, PublishError, StreamStatus, SupervisorHandle};
+use crate::ingest::{NotRecording, Publication, PublishError, StreamStatus, SupervisorHandle};
 use crate::media::StreamId;
 
 #[async_trait]
@@ -14,6 +14,8 @@ pub trait Recorder: Send + Sync {
     /// What the stream is doing; `None` for one that is not recorded here.
     fn status(&self, stream: &StreamId) -> Option<StreamStatus>;
     fn statuses(&self) -> HashMap<StreamId, StreamStatus>;
+    /// Why nothing can be recorded, if that is so.
+    fn not_recording(&self) -> Option<NotRecording>;
     /// Rows of streams have changed: look at them now.
     async fn reload(&self) -> DbResult<()>;
     /// Opens a push stream for one sender.
@@ -27,6 +29,9 @@ impl Recorder for SupervisorHandle {
     }
     fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
         SupervisorHandle::statuses(self)
+    }
+    fn not_recording(&self) -> Option<NotRecording> {
+        SupervisorHandle::not_recording(self)
     }
     async fn reload(&self) -> DbResult<()> {
         SupervisorHandle::reload(self).await

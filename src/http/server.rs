@@ -3,13 +3,20 @@
 //! HTTP/1.1, and HTTP/2 for those who begin with its preface (h2c; TLS is a proxy's). A connection costs a task; there is a
 //! bound on them, and more wait in the kernel's queue.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, Version, header};
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -20,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::linger::Lingering;
 use super::peer::Peer;
 use super::sendfile::MediaSocket;
 use crate::telemetry::metric;
@@ -133,15 +141,58 @@ async fn connection(builder: &Builder<TokioExecutor>, stream: TcpStream, peer: S
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "set TCP_NODELAY");
     }
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let mut request = request.map(Body::new);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let read = Arc::new(AtomicBool::new(false));
+        let mut request = request.map(|body| Body::new(Watched::new(body, Arc::clone(&read))));
         request.extensions_mut().insert(Peer(Some(peer)));
-        router.clone().oneshot(request)
+        let closes = matches!(request.version(), Version::HTTP_10 | Version::HTTP_11);
+        let answer = router.clone().oneshot(request);
+        async move {
+            let mut response = answer.await?;
+            // What nobody read of a body would be taken for the next request: the connection ends, and the client must not
+            // send another request on it.
+            if closes && !read.load(Ordering::Relaxed) {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
-    let io = TokioIo::new(MediaSocket::new(stream));
+    let io = TokioIo::new(Lingering::new(MediaSocket::new(stream)));
     if let Err(error) = watcher.watch(builder.serve_connection(io, service)).await {
         // A peer that hangs up, stalls or speaks nonsense is its own business.
         tracing::debug!(%peer, error, "connection ended");
+    }
+}
+
+/// A request's body that tells whether it was read to its end.
+struct Watched {
+    body: Incoming,
+    read: Arc<AtomicBool>,
+}
+
+impl Watched {
+    fn new(body: Incoming, read: Arc<AtomicBool>) -> Self {
+        read.store(body.is_end_stream(), Ordering::Relaxed);
+        Watched { body, read }
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.read.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::db::{self, DbResult, NewStream};
 use crate::entitlement::{self, Access, AccessSettings, NewToken, Scope};
 use crate::index::Index;
 use crate::ingest::protocol::PushFormat;
-use crate::ingest::{Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
+use crate::ingest::{NotRecording, Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
 use crate::media::{AccountId, StreamId, Timestamp};
 use crate::playback::Playback;
 use crate::store::{BlockCache, MediaRoot};
@@ -77,7 +77,12 @@ impl TestApp {
         let index = Index::new(db.clone(), root.clone());
         let files = Arc::new(BlockCache::new(root));
         let playback = Playback::new(index, files, clock.clone());
-        let recorder = Arc::new(FakeRecorder { board: Mutex::default(), publish: Mutex::default(), reloads: AtomicU64::new(0) });
+        let recorder = Arc::new(FakeRecorder {
+            board: Mutex::default(),
+            publish: Mutex::default(),
+            reloads: AtomicU64::new(0),
+            not_recording: Mutex::default(),
+        });
         let sources = SourcePolicy::new(&["10.0.0.0/8"], &[] as &[&str]).unwrap();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let state =
@@ -165,11 +170,15 @@ pub struct FakeRecorder {
     board: Mutex<HashMap<StreamId, StreamStatus>>,
     publish: Mutex<Option<Publish>>,
     reloads: AtomicU64,
+    not_recording: Mutex<Option<NotRecording>>,
 }
 
 impl FakeRecorder {
     pub fn set_status(&self, stream: &str, status: StreamStatus) {
         self.board.lock().unwrap().insert(stream.parse().unwrap(), status);
+    }
+    pub fn cannot_record(&self, why: NotRecording) {
+        *self.not_recording.lock().unwrap() = Some(why);
     }
     pub fn reloads(&self) -> u64 {
         self.reloads.load(Ordering::SeqCst)
@@ -198,6 +207,9 @@ impl Recorder for FakeRecorder {
     }
     fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
         self.board.lock().unwrap().clone()
+    }
+    fn not_recording(&self) -> Option<NotRecording> {
+        *self.not_recording.lock().unwrap()
     }
     async fn reload(&self) -> DbResult<()> {
         self.reloads.fetch_add(1, Ordering::SeqCst);

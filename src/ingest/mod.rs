@@ -28,5 +28,5 @@ pub mod worker;
 
 pub use source::{SourceError, SourceKind, SourcePolicy, SourceSpec};
 pub use supervisor::{
-    IngestSettings, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerProgram,
+    IngestSettings, NotRecording, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerProgram,
 };

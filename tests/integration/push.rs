@@ -112,6 +112,27 @@ async fn a_body_that_is_no_media_is_refused_in_words() {
 }
 
 #[tokio::test]
+async fn a_sender_may_come_the_moment_its_stream_is_there() {
+    let service = Service::start().await;
+    let client = service.client().await;
+    let body = camera().seconds(2).bytes();
+    let by_hand = async || {
+        service.run(&["streams", "add", "by-hand", "push:"]);
+        client.push("by-hand", "video/mp2t", body.clone()).await.expect(200);
+        service.run(&["streams", "pause", "by-hand"]);
+        service.run(&["streams", "resume", "by-hand"]);
+        client.push("by-hand", "video/mp2t", body.clone()).await.expect(200);
+    };
+    let over_http = async |id: &str| {
+        client.add_stream(id, "push:").await;
+        let answer = client.push(id, "video/mp2t", body.clone()).await.expect(200).json();
+        assert_eq!(client.stream(id).await["segments"], answer["segments"], "what the sender is told of is there");
+    };
+    let ids: Vec<String> = (0..8).map(|n| format!("at-once-{n}")).collect();
+    tokio::join!(by_hand(), join_all(ids.iter().map(|id| over_http(id))));
+}
+
+#[tokio::test]
 async fn a_change_of_picture_size_starts_a_new_run() {
     let service = Service::start().await;
     let client = service.client().await;

@@ -146,6 +146,30 @@ async fn udp_transport_stream_is_recorded() {
 }
 
 #[tokio::test]
+async fn a_file_is_read_once_also_by_a_service_that_starts_again() {
+    let file = camera().seconds(2).file();
+    let folder = file.parent().unwrap().display().to_string();
+    let mut service = Service::builder().set("ingest.file_roots", &folder).start().await;
+    service.client().await.add_stream("film", &format!("file://{}", file.display())).await;
+    let over = async |service: &Service| {
+        eventually("the file has been read", async || {
+            let stream = service.client().await.stream("film").await;
+            (stream["state"] == json!("disabled")).then_some(stream["segments"].clone())
+        })
+        .await
+    };
+    assert_eq!(over(&service).await, json!(2));
+    service.stop();
+    service.restart().await;
+    assert_eq!(over(&service).await, json!(2));
+    // Whoever wants it again says so.
+    let client = service.client().await;
+    client.post("/v1/streams/film/pause", json!({})).await.expect(200);
+    client.post("/v1/streams/film/resume", json!({})).await.expect(200);
+    client.wait_for_segments("film", 4).await;
+}
+
+#[tokio::test]
 async fn a_file_is_read_at_its_own_pace() {
     let file = looped().file();
     let folder = file.parent().unwrap().to_str().unwrap();

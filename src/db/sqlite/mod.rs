@@ -38,10 +38,7 @@ const APPLICATION_ID: i64 = 0x5256_4442;
 /// nearly half is lost; with 16 KiB pages each appended segment would write four times as much to the log.
 const PAGE_BYTES: u32 = 8192;
 /// Wait so long for another process's transaction (an import commits in milliseconds) before giving up.
-#[cfg(not(test))]
 const BUSY: Duration = Duration::from_secs(10);
-#[cfg(test)]
-const BUSY: Duration = Duration::from_millis(100);
 /// A reader is a thread. Lookups take a fraction of a millisecond, so few serve many requests.
 const READERS: u32 = 4;
 
@@ -76,21 +73,27 @@ impl SqliteDb {
     /// # Errors
     /// As [`open`].
     pub async fn open(path: &Path) -> DbResult<SqliteDb> {
+        Self::open_waiting(path, BUSY).await
+    }
+
+    /// `busy`: how long another process's transaction is waited for.
+    async fn open_waiting(path: &Path, busy: Duration) -> DbResult<SqliteDb> {
         prepare(path).await?;
+        let options = options(path).busy_timeout(busy);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(BUSY * 3)
+            .acquire_timeout(busy * 3)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false);
-        let writer = writer.connect_with(options(path)).await.map_err(|e| open_error(path, e))?;
+        let writer = writer.connect_with(options.clone()).await.map_err(|e| open_error(path, e))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .acquire_timeout(BUSY * 3)
+            .acquire_timeout(busy * 3)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false);
-        let readers = readers.connect_with(options(path).pragma("query_only", "ON")).await.map_err(|e| open_error(path, e))?;
+        let readers = readers.connect_with(options.pragma("query_only", "ON")).await.map_err(|e| open_error(path, e))?;
         Ok(SqliteDb { writer, readers, keys: Arc::default() })
     }
 

@@ -86,13 +86,15 @@ async fn the_database_of_a_newer_version_is_refused() {
 
 #[tokio::test]
 async fn a_lock_that_does_not_go_away_is_told() {
-    let f = Fresh::fresh().await;
-    let mut other = raw(&path(&f)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("retroview.db");
+    let db: Db = Arc::new(SqliteDb::open_waiting(&path, Duration::from_millis(100)).await.unwrap());
+    let mut other = raw(&path).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    assert!(matches!(f.db().check_writable().await, Err(DbError::Locked(_))));
-    assert!(f.db().streams(true).await.unwrap().is_empty(), "reading goes on");
+    assert!(matches!(db.check_writable().await, Err(DbError::Locked(_))));
+    assert!(db.streams(true).await.unwrap().is_empty(), "reading goes on");
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
-    f.db().check_writable().await.unwrap();
+    db.check_writable().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,9 +1,6 @@
 //! Over real sockets on loopback.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::routing::get;
-use bytes::Bytes;
 use futures_util::stream;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -209,4 +206,23 @@ async fn who_sends_a_head_drop_by_drop_is_disconnected() {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn who_is_refused_in_the_middle_of_a_body_reads_why() {
+    let refuse = axum::routing::post(|| async { (axum::http::StatusCode::CONFLICT, "somebody sends already") });
+    let running = Running::start(Router::new().route("/", refuse), ServeLimits::default()).await;
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(running.address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n").await.unwrap();
+        for _ in 0..40 {
+            client.write_all(&[0; 100_000]).await.expect("the rest of the body is taken");
+        }
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("no reset");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 409") && answer.ends_with("somebody sends already"), "{answer}");
+    }
+    running.stop.cancel();
+    running.server.await.unwrap();
 }

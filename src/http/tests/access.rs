@@ -11,6 +11,7 @@ use tower::ServiceExt;
 use crate::entitlement::Scope;
 use crate::http::testing::{PASSWORD, TestApp, request};
 use crate::http::{HttpSettings, layered, routes};
+use crate::ingest::NotRecording;
 
 #[tokio::test]
 async fn a_route_that_forgets_about_credentials_is_closed_all_the_same() {
@@ -44,6 +45,18 @@ async fn health_and_the_page_are_open() {
     }
     let page = app.ask(Method::GET, "/", &[]).await;
     assert!(page.header("content-type").starts_with("text/html"), "{:?}", page.headers);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_record_is_not_ready_and_says_so() {
+    let app = TestApp::new().await;
+    for (why, words) in [(NotRecording::NoWorkers, "cannot be started"), (NotRecording::Stopping, "shutting down")] {
+        app.recorder.cannot_record(why);
+        let answer = app.ask(Method::GET, "/readyz", &[]).await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.json()["detail"].as_str().unwrap().contains(words), "{:?}", answer.body);
+        assert_eq!(app.ask(Method::GET, "/healthz", &[]).await.status, 200);
+    }
 }
 
 #[tokio::test]

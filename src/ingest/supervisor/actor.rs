@@ -14,7 +14,7 @@ use super::committer::{CommitNews, Committer};
 use super::placement::{Placement, Successors, WorkerId};
 use super::process::{Gone, Process, ProcessEvent, Spawner};
 use super::salvage::{self, Salvage};
-use super::status::StatusBoard;
+use super::status::{NotRecording, StatusBoard};
 use super::streams::{Entry, Phase, PublishReport, Wanted};
 use super::{Deps, PublishError};
 use crate::db::{IndexChange, StreamRow};
@@ -117,6 +117,7 @@ impl Actor {
                 let _ = answer.send(self.publish(&stream, format, socket));
             }
             Event::Shutdown(done) => {
+                self.board.set_not_recording(Some(NotRecording::Stopping));
                 for process in self.workers.values() {
                     process.send(ToWorker::Shutdown);
                 }
@@ -157,6 +158,7 @@ impl Actor {
                 None => {
                     self.board.update(&row.id, now, |_| {});
                     let mut entry = Entry::new(wanted, book);
+                    entry.phase = entry.phase_at_start();
                     self.note_downtime(&row.id, &mut entry);
                     self.streams.insert(row.id.clone(), entry);
                 }
@@ -255,12 +257,14 @@ impl Actor {
         match self.spawner.spawn(worker, &self.deps.program, self.process_events.clone()).await {
             Ok(process) => {
                 process.send(ToWorker::Configure(self.deps.worker.clone()));
+                self.board.set_not_recording(None);
                 self.workers.insert(worker, process);
                 true
             }
             Err(e) => {
                 tracing::error!(program = %self.deps.program.path.display(), error = %e, "cannot start a worker");
                 self.spawn_after = self.deps.clock.monotonic() + SPAWN_RETRY;
+                self.board.set_not_recording(Some(NotRecording::NoWorkers));
                 false
             }
         }

@@ -44,7 +44,7 @@ use placement::Placement;
 use process::Spawner;
 
 pub use process::WorkerProgram;
-pub use status::{StatusBoard, StreamStatus};
+pub use status::{NotRecording, StatusBoard, StreamStatus};
 pub use streams::PublishReport;
 
 /// How often changes made by other processes are looked for.
@@ -282,6 +282,11 @@ impl SupervisorHandle {
     }
     pub fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
         self.board.all()
+    }
+
+    /// Why nothing can be recorded, if that is so.
+    pub fn not_recording(&self) -> Option<NotRecording> {
+        if self.events.is_closed() { Some(NotRecording::Stopping) } else { self.board.not_recording() }
     }
 
     /// Looks at the database's streams now, instead of within a second.

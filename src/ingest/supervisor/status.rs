@@ -52,23 +52,43 @@ impl StreamStatus {
     }
 }
 
+/// Why nothing can be recorded, whatever the streams are like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotRecording {
+    /// Worker processes cannot be started.
+    NoWorkers,
+    Stopping,
+}
+
+#[derive(Default)]
+struct Board {
+    streams: HashMap<StreamId, StreamStatus>,
+    not_recording: Option<NotRecording>,
+}
+
 /// All streams' statuses; read by many, written by the supervisor alone.
 #[derive(Clone, Default)]
-pub struct StatusBoard(Arc<RwLock<HashMap<StreamId, StreamStatus>>>);
+pub struct StatusBoard(Arc<RwLock<Board>>);
 
 impl StatusBoard {
     pub fn get(&self, stream: &StreamId) -> Option<StreamStatus> {
-        self.0.read().expect("writers do not panic").get(stream).cloned()
+        self.0.read().expect("writers do not panic").streams.get(stream).cloned()
     }
     pub fn all(&self) -> HashMap<StreamId, StreamStatus> {
-        self.0.read().expect("writers do not panic").clone()
+        self.0.read().expect("writers do not panic").streams.clone()
+    }
+    pub fn not_recording(&self) -> Option<NotRecording> {
+        self.0.read().expect("writers do not panic").not_recording
+    }
+    pub(super) fn set_not_recording(&self, why: Option<NotRecording>) {
+        self.0.write().expect("writers do not panic").not_recording = why;
     }
     pub(super) fn remove(&self, stream: &StreamId) {
-        self.0.write().expect("writers do not panic").remove(stream);
+        self.0.write().expect("writers do not panic").streams.remove(stream);
     }
     /// Changes one status, which begins as `Disabled` at `now`.
     pub(super) fn update(&self, stream: &StreamId, now: Timestamp, change: impl FnOnce(&mut StreamStatus)) {
         let mut board = self.0.write().expect("writers do not panic");
-        change(board.entry(stream.clone()).or_insert_with(|| StreamStatus::new(StreamState::Disabled, now)));
+        change(board.streams.entry(stream.clone()).or_insert_with(|| StreamStatus::new(StreamState::Disabled, now)));
     }
 }

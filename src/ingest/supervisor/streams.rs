@@ -9,6 +9,7 @@ use super::placement::WorkerId;
 use crate::db::{Db, DbResult, StreamRow};
 use crate::ingest::gap_list::GapList;
 use crate::ingest::protocol::StreamJob;
+use crate::ingest::source::{SourceKind, SourceSpec};
 use crate::media::{AccountId, BlockId, GapCause, StreamId, TimeRange, Timestamp};
 
 /// How much of what was sent to a push stream became footage.
@@ -88,6 +89,15 @@ impl Entry {
             Some(w) if w.paused => Err(GapCause::Paused),
             Some(w) => Ok(w),
         }
+    }
+
+    /// Of a stream that has just been heard of. A file that an earlier service has read to its end is not read again;
+    /// pausing and resuming the stream does that.
+    pub fn phase_at_start(&self) -> Phase {
+        let source = self.wanted.as_ref().and_then(|w| SourceSpec::stored(&w.source, None).ok());
+        let is_read_once = source.is_some_and(|s| s.kind() == SourceKind::File && !s.repeats());
+        let has_ended = self.book.gaps.open.as_ref().is_some_and(|g| g.cause == GapCause::SourceEnded);
+        if is_read_once && has_ended { Phase::Finished } else { Phase::Idle }
     }
 
     /// The worker that has the stream, also while it stops.
