@@ -6,8 +6,10 @@ export default defineConfig({
     include: ['tests/browser/**/*.test.ts'],
     globalSetup: 'tests/browser/setup.ts',
     environment: 'node',
-    // One recorder and one processor or two: what runs at the same time only gets slower.
-    fileParallelism: false,
+    // Playing is mostly waiting, so two at a time take half as long; on the two processors of a small machine more would
+    // only get slower.
+    maxWorkers: 2,
+    minWorkers: 1,
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -47,6 +47,8 @@ const stumblesMost = 6;
 const againUs = 60 * SECOND_US;
 /** What is buffered may end a little before the run does: sound and picture are not cut at the same moment. */
 const barrierReachS = 0.3;
+/** Media times are rounded to microseconds, twice. */
+const roundingS = 0.002;
 /** A frame while nothing better is known. */
 const usualFrameS = 1 / 25;
 
@@ -93,12 +95,8 @@ export class Player {
   // Nothing on the page follows it.
   // eslint-disable-next-line svelte/prefer-svelte-reactivity
   #barriers = new Map<string, Barrier>();
-  #tellsFrames = false;
-  /** Media time of the frame on screen; `null` from a seek until its frame has been drawn. */
-  #frameS: number | null = null;
-  #frameLengthS = usualFrameS;
-  /** A step that waits for the frame it steps from. */
-  #frameStep: 1 | -1 | null = null;
+  /** The frame drawn last, as far as the browser has told. */
+  #frame = { mediaS: 0, lengthS: usualFrameS };
   /** Where the decoder tripped last, and how often since it last played on. */
   #stumble: { at: WallUs; times: number } | null = null;
   #undo: (() => void)[] = [];
@@ -170,8 +168,12 @@ export class Player {
   stepFrame(direction: 1 | -1): void {
     if (this.phase.kind !== 'showing') return;
     this.pause();
-    this.#frameStep = direction;
-    this.#takeFrameStep();
+    const { mediaS, lengthS } = this.#frame;
+    const nowS = this.#video.currentTime;
+    // From the middle of a frame, so that rounding cannot show the same one again. After a seek the frame may not have
+    // been told yet; one frame from wherever in it the seek went is right as well.
+    const told = mediaS - roundingS <= nowS && nowS < mediaS + lengthS + roundingS;
+    this.#video.currentTime = Math.max(0, (told ? mediaS + lengthS / 2 : nowS) + direction * lengthS);
   }
 
   toggle(): void {
@@ -181,7 +183,6 @@ export class Player {
 
   play(): void {
     this.paused = false;
-    this.#frameStep = null;
     switch (this.phase.kind) {
       case 'showing':
       case 'seeking':
@@ -333,7 +334,6 @@ export class Player {
     this.#abort = new AbortController();
     this.#wish += 1;
     this.needsClick = false;
-    this.#frameStep = null;
     return { wish: this.#wish, signal: this.#abort.signal };
   }
 
@@ -437,10 +437,7 @@ export class Player {
       this.#video.addEventListener(name, act);
       this.#undo.push(() => this.#video.removeEventListener(name, act));
     };
-    on('seeking', () => {
-      this.#frameS = null;
-      this.#waitAtEdge();
-    });
+    on('seeking', () => this.#waitAtEdge());
     on('seeked', () => this.#arrive());
     on('loadeddata', () => this.#arrive());
     on('playing', () => {
@@ -489,27 +486,18 @@ export class Player {
   /** Frame by frame where the browser tells; `timeupdate`, four times a second, everywhere else. */
   #watchFrames(): void {
     if (!('requestVideoFrameCallback' in this.#video)) return;
-    this.#tellsFrames = true;
     let handle = 0;
+    let steps = [usualFrameS];
     const onFrame = (_: number, frame: VideoFrameCallbackMetadata) => {
-      const length = frame.mediaTime - (this.#frameS ?? frame.mediaTime);
-      if (length > 0.004 && length < 0.21) this.#frameLengthS = length;
-      this.#frameS = frame.mediaTime;
+      const step = frame.mediaTime - this.#frame.mediaS;
+      // A busy machine leaves frames out, a fast playback does all the time: the shortest of the last few is one frame.
+      if (step > 0.004 && step < 0.21 && this.rate <= 1) steps = [...steps.slice(-7), step];
+      this.#frame = { mediaS: frame.mediaTime, lengthS: Math.min(...steps) };
       this.#look(frame.mediaTime);
-      this.#takeFrameStep();
       handle = this.#video.requestVideoFrameCallback(onFrame);
     };
     handle = this.#video.requestVideoFrameCallback(onFrame);
     this.#undo.push(() => this.#video.cancelVideoFrameCallback(handle));
-  }
-
-  #takeFrameStep(): void {
-    const from = this.#tellsFrames ? this.#frameS : this.#video.currentTime;
-    const direction = this.#frameStep;
-    if (from === null || direction === null || this.#video.seeking) return;
-    this.#frameStep = null;
-    // The middle of the next frame, so that rounding cannot show the same one again.
-    this.#video.currentTime = Math.max(0, from + (0.5 + direction) * this.#frameLengthS);
   }
 
   /** The picture of the newest wish is there. */

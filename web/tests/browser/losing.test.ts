@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Visit } from './page';
 import { Recorder } from './recorder';
 
-const recorder = new Recorder();
+let recorder: Recorder;
 beforeAll(async () => {
+  recorder = new Recorder();
   await recorder.start();
 });
 afterAll(() => recorder.stop());

@@ -149,7 +149,7 @@ describe('playing', () => {
   test('goes over a change of size and codec and a day without footage to the end', async () => {
     await visit.watch('yard', `${day}T10:05:34Z`);
     await visit.reaches(`${day}T10:05:43Z`);
-    await visit.page.getByLabel('Speed').selectOption('2');
+    await visit.page.getByLabel('Speed').selectOption('4');
     await visit.reaches(`${nextDay}T09:00:02Z`);
     expect(await visit.page.locator('input[type=date]').inputValue()).toBe(nextDay);
     await visit.page.getByText('This is the end of the footage').waitFor({ timeout: 30_000 });
