@@ -7,7 +7,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # What building the binary takes.
 BUILD_PACKAGES="build-essential pkg-config clang libclang-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev libsqlite3-dev"
 # What the tests drive Retroview with: real senders, servers, players and a browser.
-TEST_PACKAGES="ffmpeg mpv chromium nginx libnginx-mod-rtmp python3 python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav curl"
+TEST_PACKAGES="ffmpeg mpv chromium sqlite3 mount nginx libnginx-mod-rtmp python3 python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav curl"
 
 # install_packages NAME…: installs those that are not there.
 install_packages() {

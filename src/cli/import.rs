@@ -83,7 +83,24 @@ fn failure(error: ImportError) -> anyhow::Error {
         ImportError::Start { .. } | ImportError::NoFiles { .. } => Exit::Usage,
         _ => Exit::Failed,
     };
-    Failure::from_error(error.into()).with(exit).into()
+    let hint = hint(&error);
+    Failure::from_error(error.into()).with(exit).hint(hint).into()
+}
+
+fn hint(error: &ImportError) -> String {
+    match error {
+        ImportError::UnknownStream(stream) => format!("retroview streams add {stream} push:"),
+        ImportError::Unreadable { .. } | ImportError::NoFiles { .. } => "looking at the path".into(),
+        ImportError::Name { .. } => "renaming it".into(),
+        ImportError::Start { .. } => "--start, another --pattern, or naming the files that fit (nothing has been imported)".into(),
+        ImportError::Future { .. } => "--start, or --zone with the zone of the camera's clock".into(),
+        ImportError::FilesOverlap { .. } | ImportError::Overlap { .. } => {
+            "another --start, or a stream of its own for it (nothing has been imported)".into()
+        }
+        ImportError::OvertakenBy { .. } | ImportError::Lock { .. } => "the same again".into(),
+        ImportError::Failed { .. } => "playing it with ffplay; a file that ffmpeg repairs (-c copy) can be imported".into(),
+        ImportError::Child { .. } | ImportError::ChildDied { .. } | ImportError::Db(_) => "the same with --log-level debug".into(),
+    }
 }
 
 /// One file as `--json` shows it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use retroview::ffmpeg::camera::{CameraFormat, CameraVideo};
 use serde_json::json;
 
-use crate::harness::{Service, camera, eventually};
+use crate::harness::{Service, SmallDisk, camera, eventually};
 use crate::random::Random;
 use crate::servers;
 
@@ -195,27 +195,6 @@ async fn wait_for_end(service: &mut Service) -> std::process::ExitStatus {
         }
         assert!(std::time::Instant::now() < deadline, "it goes on all the same");
         tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// A file system of its own size, mounted below the scratch folder. Needs root, which CI has; elsewhere quota or a
-/// small partition would do and the test says so.
-struct SmallDisk {
-    place: std::path::PathBuf,
-}
-
-impl SmallDisk {
-    fn mount(place: &std::path::Path, mib: u32) -> Option<SmallDisk> {
-        std::fs::create_dir_all(place).ok()?;
-        let size = format!("size={mib}m");
-        let status = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(place).status().ok()?;
-        status.success().then(|| SmallDisk { place: place.to_path_buf() })
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.place).status();
     }
 }
 

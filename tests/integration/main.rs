@@ -10,6 +10,7 @@ mod bad_input;
 mod command_line;
 mod first_steps;
 mod kill;
+mod operate;
 mod playback;
 mod push;
 mod random;

@@ -19,3 +19,8 @@ pub fn unannounced(log: &Path, announced: &[String]) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// What the service said apart from one line for each request.
+pub fn without_requests(log: &str) -> String {
+    log.lines().filter(|l| !l.contains("\"message\":\"answered\"")).collect::<Vec<_>>().join("\n")
+}

@@ -1,5 +1,6 @@
 //! A whole service for one test, footage to feed it, and ways to ask and to wait.
 
+mod disk;
 mod footage;
 mod http;
 mod log;
@@ -8,6 +9,7 @@ mod player;
 mod service;
 mod wait;
 
+pub use disk::SmallDisk;
 pub use footage::{Camera, camera};
 pub use http::Answer;
 pub use picture::{clock_of_jpeg, clocks_of};

@@ -151,6 +151,9 @@ impl Service {
     /// Waits for `/readyz`.
     pub async fn ready(&self) {
         super::eventually("the service is ready", async || {
+            // A zombie is a service that ended by itself: waiting on would only hide why.
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+            assert!(!stat.contains(") Z "), "the service ended instead of getting ready:\n{}", self.log_text());
             let answer = reqwest::get(self.url("/readyz")).await.ok()?;
             answer.status().is_success().then_some(())
         })
@@ -166,6 +169,11 @@ impl Service {
                 Client::new(self.address, made["token"].as_str().expect("it is shown once"))
             })
             .await
+    }
+
+    /// Users and tokens are others from now on.
+    pub fn forget_client(&mut self) {
+        self.client = tokio::sync::OnceCell::new();
     }
 
     /// Asks it to stop and waits; the time it took.
@@ -201,7 +209,7 @@ impl Drop for Service {
         self.kill();
         let announced = self.announced.lock().map(|a| a.clone()).unwrap_or_default();
         if std::thread::panicking() {
-            eprintln!("--- log of the service\n{}", self.log_text());
+            eprintln!("--- log of the service, answered requests left out\n{}", log::without_requests(&self.log_text()));
             return;
         }
         let unannounced = log::unannounced(&self.log_path(), &announced);
