@@ -3,23 +3,26 @@
 //! It never waits for a worker or for the database: commands to workers and changes for the committer are
 //! queued, reading rows and looking through blocks happens in tasks that report back as [`Event`]s.
 
+mod deaths;
+mod reports;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::book::change_of;
-use super::committer::{CommitNews, Committer};
-use super::placement::{Placement, Successors, WorkerId};
-use super::process::{Gone, Process, ProcessEvent, Spawner};
-use super::salvage::{self, Salvage};
-use super::status::{NotRecording, StatusBoard};
-use super::streams::{Entry, Phase, PublishReport, Wanted};
-use super::{Deps, PublishError};
 use crate::db::{IndexChange, StreamRow};
-use crate::ingest::protocol::{FromWorker, LogLevel, PushFormat, StreamState, ToWorker};
+use crate::ingest::protocol::{PushFormat, StreamState, ToWorker};
 use crate::ingest::source::{SourceKind, SourceSpec};
+use crate::ingest::supervisor::book::Book;
+use crate::ingest::supervisor::committer::{CommitNews, Committer};
+use crate::ingest::supervisor::placement::{Placement, Successors, WorkerId};
+use crate::ingest::supervisor::process::{Process, ProcessEvent, Spawner};
+use crate::ingest::supervisor::salvage::Salvage;
+use crate::ingest::supervisor::status::{NotRecording, StatusBoard};
+use crate::ingest::supervisor::streams::{Entry, Phase, PublishReport, Wanted, read_book};
+use crate::ingest::supervisor::{Deps, PublishError};
 use crate::media::{BlockId, GapCause, StreamId};
 
 /// A stream that does not stop in this time takes its worker with it.
@@ -31,12 +34,12 @@ const SPAWN_RETRY: Duration = Duration::from_secs(2);
 const PUBLISHED_MAX: Duration = Duration::from_secs(5);
 
 /// Everything the supervisor reacts to.
-pub(super) enum Event {
+pub(in crate::ingest::supervisor) enum Event {
     Tick,
     /// Streams as the database has them now; for new ones with where they stand.
-    Streams(Vec<(StreamRow, Wanted, super::book::Book)>),
+    Streams(Vec<(StreamRow, Wanted, Book)>),
     /// A stream's timeline, read anew after the database had refused its changes.
-    Reread(StreamId, Box<super::book::Book>),
+    Reread(StreamId, Box<Book>),
     Salvaged {
         streams: Vec<StreamId>,
         salvage: Result<Salvage, String>,
@@ -55,9 +58,9 @@ pub(super) enum Event {
 }
 
 /// The end of the publication is told through the receiver.
-pub(super) type PublishAnswer = Result<oneshot::Receiver<PublishReport>, PublishError>;
+pub(in crate::ingest::supervisor) type PublishAnswer = Result<oneshot::Receiver<PublishReport>, PublishError>;
 
-pub(super) struct Actor {
+pub(in crate::ingest::supervisor) struct Actor {
     pub deps: Arc<Deps>,
     pub board: StatusBoard,
     pub committer: Committer,
@@ -132,7 +135,7 @@ impl Actor {
 
     // ---- streams come, change and go
 
-    async fn take_streams(&mut self, rows: Vec<(StreamRow, Wanted, super::book::Book)>) {
+    async fn take_streams(&mut self, rows: Vec<(StreamRow, Wanted, Book)>) {
         let named: HashSet<StreamId> = rows.iter().map(|(row, ..)| row.id.clone()).collect();
         for (row, wanted, book) in rows {
             let now = self.deps.clock.now();
@@ -291,213 +294,6 @@ impl Actor {
         }
     }
 
-    // ---- workers speak and die
-
-    async fn process_event(&mut self, worker: WorkerId, event: ProcessEvent) {
-        match event {
-            ProcessEvent::Report(report) => self.report(worker, *report).await,
-            ProcessEvent::Gone(gone) => self.worker_gone(worker, gone).await,
-        }
-    }
-
-    async fn report(&mut self, worker: WorkerId, report: FromWorker) {
-        match report {
-            FromWorker::Ready { pid } => tracing::debug!(pid, "worker ready"),
-            FromWorker::Log { level, stream, message } => log(level, stream.as_ref(), &message),
-            report => {
-                let Some(stream) = self.stream_of(&report) else { return };
-                // A late word of a worker that no longer has the stream.
-                if self.streams.get(&stream).and_then(Entry::worker) == Some(worker) {
-                    self.stream_report(worker, &stream, report).await;
-                }
-            }
-        }
-    }
-
-    fn stream_of(&self, report: &FromWorker) -> Option<StreamId> {
-        match report {
-            FromWorker::RunStarted { run, .. } => Some(run.stream.clone()),
-            FromWorker::BlockSealed { block, .. } => self.blocks.get(block).cloned(),
-            FromWorker::BlockOpened { stream, .. }
-            | FromWorker::Segment { stream, .. }
-            | FromWorker::GapOpened { stream, .. }
-            | FromWorker::GapClosed { stream, .. }
-            | FromWorker::State { stream, .. }
-            | FromWorker::Reconnecting { stream, .. }
-            | FromWorker::Stopped { stream, .. }
-            | FromWorker::PublishEnded { stream, .. } => Some(stream.clone()),
-            FromWorker::Ready { .. } | FromWorker::Log { .. } | FromWorker::Probed { .. } | FromWorker::Imported { .. } => None,
-        }
-    }
-
-    async fn stream_report(&mut self, worker: WorkerId, stream: &StreamId, report: FromWorker) {
-        let now = self.deps.clock.now();
-        let Some(entry) = self.streams.get_mut(stream) else { return };
-        if let Err(contradiction) = entry.book.apply(&report) {
-            tracing::error!(%stream, %contradiction, "a worker contradicts itself and is killed");
-            if let Some(process) = self.workers.get(&worker) {
-                process.kill();
-            }
-            return;
-        }
-        match &report {
-            FromWorker::State { state, detail, .. } => {
-                let quarantined = entry.quarantined && *state != StreamState::Recording;
-                entry.quarantined = quarantined;
-                let state = if quarantined && *state != StreamState::Disabled { StreamState::Quarantined } else { *state };
-                self.board.update(stream, now, |s| s.enter(state, detail, now));
-            }
-            FromWorker::Reconnecting { .. } => self.board.update(stream, now, |s| s.reconnects += 1),
-            FromWorker::Segment { entry: segment, .. } => {
-                let end = entry.book.end;
-                self.board.update(stream, now, |s| {
-                    s.segments += 1;
-                    s.bytes += u64::from(segment.stored_bytes());
-                    s.last_segment_end = Some(end);
-                });
-            }
-            FromWorker::BlockOpened { id, .. } => drop(self.blocks.insert(*id, stream.clone())),
-            FromWorker::BlockSealed { block, .. } => {
-                entry.sealed.insert(*block);
-                self.blocks.remove(block);
-            }
-            FromWorker::PublishEnded { segments, bytes, cause, detail, .. } => {
-                if let Some(publisher) = entry.publisher.take() {
-                    let report = PublishReport { segments: *segments, bytes: *bytes, cause: *cause, detail: detail.clone() };
-                    let committer = self.committer.clone();
-                    // What the sender is told of, it finds: everything reported before is in the queue by now.
-                    tokio::spawn(async move {
-                        committer.flush(PUBLISHED_MAX).await;
-                        // The sender did not wait for the answer.
-                        let _ = publisher.send(report);
-                    });
-                }
-            }
-            FromWorker::Stopped { detail, .. } => return self.stream_stopped(stream, detail.clone()).await,
-            _ => {}
-        }
-        let Some(entry) = self.streams.get(stream) else { return };
-        if let Some(change) = change_of(report, &entry.book).filter(|_| !entry.refused) {
-            self.committer.push(stream, change);
-        }
-    }
-
-    async fn stream_stopped(&mut self, stream: &StreamId, detail: String) {
-        let now = self.deps.clock.now();
-        if let Some(worker) = self.placement.remove(stream)
-            && let Some(process) = self.workers.get(&worker)
-        {
-            process.send(ToWorker::Shutdown);
-        }
-        let Some(entry) = self.streams.get_mut(stream) else { return };
-        let by_itself = matches!(entry.phase, Phase::Running(_));
-        entry.phase = if by_itself { Phase::Finished } else { Phase::Idle };
-        entry.running = None;
-        entry.publisher = None;
-        entry.quarantined = false;
-        self.board.update(stream, now, |s| {
-            s.worker_pid = None;
-            s.enter(StreamState::Disabled, &detail, now);
-        });
-        if !by_itself {
-            self.reconcile(stream).await;
-        }
-    }
-
-    async fn worker_gone(&mut self, worker: WorkerId, gone: Gone) {
-        let Some(process) = self.workers.remove(&worker) else { return };
-        let streams: Vec<StreamId> =
-            self.streams.iter().filter(|(_, e)| e.worker() == Some(worker)).map(|(stream, _)| stream.clone()).collect();
-        if streams.is_empty() {
-            self.placement.died(worker, gone.death, self.deps.clock.monotonic());
-            return;
-        }
-        if self.stopping.is_none() {
-            tracing::error!(pid = process.pid, streams = streams.len(), "worker {}", gone.words);
-        }
-        let next = self.placement.died(worker, gone.death, self.deps.clock.monotonic());
-        let now = self.deps.clock.now();
-        let mut known = HashMap::new();
-        let mut sealed = HashSet::new();
-        let end = salvage::crashed(&gone.words);
-        for stream in &streams {
-            let Some(entry) = self.streams.get_mut(stream) else { continue };
-            entry.phase = Phase::Salvaging;
-            entry.publisher = None;
-            known.extend(std::mem::take(&mut entry.book.blocks));
-            sealed.extend(entry.sealed.drain());
-            let state = if next.quarantined { StreamState::Quarantined } else { StreamState::Connecting };
-            self.board.update(stream, now, |s| {
-                s.worker_pid = None;
-                s.worker_deaths += 1;
-                s.enter(state, &end.detail, now);
-            });
-        }
-        self.blocks.retain(|block, _| !known.contains_key(block));
-        let (root, events) = (self.deps.root.clone(), self.events.clone());
-        tokio::task::spawn_blocking(move || {
-            let names = streams.iter().cloned().collect();
-            let salvage = salvage::salvage(&root, &names, &known, &sealed, &end).map_err(|e| e.to_string());
-            // The supervisor has ended meanwhile: the next start recovers the same.
-            let _ = events.send(Event::Salvaged { streams, salvage, next, words: end.detail });
-        });
-    }
-
-    async fn salvaged(&mut self, streams: Vec<StreamId>, salvage: Result<Salvage, String>, next: Successors, words: &str) {
-        match salvage {
-            Ok(salvage) => {
-                for (block, why) in salvage.left {
-                    tracing::error!(%block, why, "a block of a dead worker is left to `retroview check --repair`");
-                }
-                for saved in salvage.saved {
-                    self.adopt(saved);
-                }
-            }
-            Err(error) => tracing::error!(error, "blocks of a dead worker are left to recovery at the next start"),
-        }
-        for stream in &streams {
-            let Some(mut entry) = self.streams.remove(stream) else { continue };
-            entry.phase = Phase::Idle;
-            entry.running = None;
-            entry.quarantined = next.quarantined;
-            if entry.book.has_footage() && entry.book.gaps.open.is_none() {
-                let start = entry.book.end;
-                self.open_gap(stream, &mut entry, start, GapCause::WorkerCrashed, words);
-            }
-            self.streams.insert(stream.clone(), entry);
-        }
-        let placed: HashSet<StreamId> = next.workers.into_iter().flat_map(|(_, streams)| streams).collect();
-        for stream in streams {
-            let wanted = self.streams.get(&stream).and_then(|e| e.target().ok().cloned());
-            match wanted.filter(|_| placed.contains(&stream) && self.stopping.is_none()) {
-                Some(wanted) => self.start(&stream, wanted, next.delay).await,
-                None => {
-                    self.placement.remove(&stream);
-                    self.reconcile(&stream).await;
-                }
-            }
-        }
-    }
-
-    fn adopt(&mut self, saved: salvage::Saved) {
-        let stream = saved.block.stream.clone();
-        if let Some(entry) = self.streams.get_mut(&stream) {
-            let (run, block) = (&saved.run, &saved.block);
-            if block.end() > entry.book.end {
-                entry.book.gaps.take_for_run(block.start);
-                entry.book.end = block.end();
-            }
-            entry.book.next_run_ordinal = entry.book.next_run_ordinal.max(run.ordinal + 1);
-            entry.book.next_sequence = entry.book.next_sequence.max(block.first_sequence + block.table.len() as u64);
-            if entry.refused {
-                return;
-            }
-        }
-        for change in saved.changes() {
-            self.committer.push(&stream, change);
-        }
-    }
-
     // ---- the database speaks
 
     fn commit_news(&mut self, news: CommitNews) {
@@ -533,7 +329,7 @@ impl Actor {
         tokio::spawn(async move {
             let read = async {
                 let Some(row) = deps.index.db().stream(&stream).await? else { return Ok(None) };
-                super::streams::read_book(deps.index.db(), &row).await.map(Some)
+                read_book(deps.index.db(), &row).await.map(Some)
             };
             match read.await {
                 Ok(Some(book)) => drop(events.send(Event::Reread(stream, Box::new(book)))),
@@ -567,15 +363,5 @@ impl Actor {
         entry.publisher = Some(ended);
         process.send(ToWorker::Publish { stream: stream.clone(), socket, format });
         Ok(told)
-    }
-}
-
-fn log(level: LogLevel, stream: Option<&StreamId>, message: &str) {
-    let stream = stream.map(tracing::field::display);
-    match level {
-        LogLevel::Error => tracing::error!(stream, "{message}"),
-        LogLevel::Warn => tracing::warn!(stream, "{message}"),
-        LogLevel::Info => tracing::info!(stream, "{message}"),
-        LogLevel::Debug => tracing::debug!(stream, "{message}"),
     }
 }
