@@ -16,10 +16,10 @@ use crate::media::{GapCause, Timestamp, VIDEO_TIMESCALE};
 
 /// A finished segment waits this long for its audio. Interleaving in live sources is under a second; half of it
 /// would push audio into the wrong segment, double delays the first segment of a source without any.
-const AUDIO_WAIT: Duration = Duration::from_secs(2);
+pub(super) const AUDIO_WAIT: Duration = Duration::from_secs(2);
 /// Audio may come this far after or before its video in one burst: fragmented MP4 holds the tracks one after
 /// another, and in files time of arrival says nothing.
-const INTERLEAVE_MAX_TICKS: i64 = 30 * VIDEO_TIMESCALE as i64;
+pub(super) const INTERLEAVE_MAX_TICKS: i64 = 30 * VIDEO_TIMESCALE as i64;
 /// So many finished segments may wait for audio.
 const PENDING_MAX: usize = 32;
 /// Audio that has been away this long is not waited for, and then the run goes on without it.
