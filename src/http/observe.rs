@@ -59,6 +59,8 @@ fn log(method: &Method, uri: &Uri, response: &Response, took_s: f64) {
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::INSUFFICIENT_STORAGE => {
             tracing::error!(%method, path, status, took_ms, error = cause, "answered");
         }
+        // Busy, or stopping: nothing went wrong, and a clean end is no reason to warn.
+        StatusCode::SERVICE_UNAVAILABLE if cause.is_none() => tracing::info!(%method, path, status, took_ms, "answered"),
         s if s.is_server_error() => tracing::warn!(%method, path, status, took_ms, error = cause, "answered"),
         s if s.is_client_error() || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) => {
             tracing::info!(%method, path, status, took_ms, error = cause, "answered");

@@ -1,10 +1,14 @@
 //! The past of the demo: filmed now, with the clock of then, and imported.
+//!
+//! **When it is cut off** (Ctrl-C, a kill) the next start films the same again: the camera shows the time it is told, so
+//! the files have the same bytes, and the import goes on behind what it has.
 
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Context as _;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::{DemoCamera, MINUTE_US, stream_id};
@@ -16,14 +20,20 @@ use crate::media::{StreamId, TimeRange, Timestamp};
 /// The live recording begins about now; its first segment must not meet the history's last.
 const MARGIN_US: i64 = 5_000_000;
 
-/// Gives every camera without footage its history.
+/// The moment before which the history lies, while it is being made.
+const MOMENT_FILE: &str = "moment";
+
+/// Gives every camera without footage its history, or all of it to those that got only a part.
 pub(super) async fn make(opened: &Opened, config: &Config, cameras: &[DemoCamera]) -> anyhow::Result<()> {
-    let now = opened.clock.now();
+    let folder = config.data_dir.join("film");
+    let cut_off = std::fs::read_to_string(folder.join(MOMENT_FILE)).ok();
+    let cut_off = cut_off.and_then(|text| Timestamp::parse(text.trim(), opened.clock.now()).ok());
+    let moment = cut_off.unwrap_or(opened.clock.now());
     let mut wanted = Vec::new();
     for camera in cameras {
         let stream = stream_id(camera);
-        if opened.db().totals(&stream).await?.segments == 0 {
-            wanted.extend(camera.history.iter().map(|(from, to)| (camera, stream.clone(), range(now, *from, *to))));
+        if cut_off.is_some() || opened.db().totals(&stream).await?.segments == 0 {
+            wanted.extend(camera.history.iter().map(|(from, to)| (camera, stream.clone(), range(moment, *from, *to))));
         }
     }
     if wanted.is_empty() {
@@ -32,8 +42,7 @@ pub(super) async fn make(opened: &Opened, config: &Config, cameras: &[DemoCamera
     if std::io::stderr().is_terminal() {
         eprintln!("Filming the history, once; this takes some seconds.");
     }
-    let folder = config.data_dir.join("film");
-    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    begin(&folder, moment).with_context(|| format!("make {}", folder.display()))?;
     // Filming takes a core; all at once use what there is.
     let films = wanted.into_iter().enumerate().map(|(n, (camera, stream, range))| {
         let file = folder.join(format!("{n}.ts"));
@@ -42,10 +51,23 @@ pub(super) async fn make(opened: &Opened, config: &Config, cameras: &[DemoCamera
             import(opened, config, &stream, range.start(), &file).await
         }
     });
-    let made = futures_util::future::try_join_all(films).await;
+    match futures_util::future::try_join_all(films).await {
+        Ok(_) => {}
+        // By another version's camera, or live footage has come to lie there: what there is will do.
+        Err(error) if cut_off.is_some() => tracing::warn!(error = format!("{error:#}"), "the history stays as an earlier start left it"),
+        Err(error) => return Err(error),
+    }
     // What is left of it is of no use; a folder that cannot be removed does no harm.
     let _ = std::fs::remove_dir_all(&folder);
-    made.map(drop)
+    Ok(())
+}
+
+/// Notes the moment, whole or not at all.
+fn begin(folder: &Path, moment: Timestamp) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let fresh = folder.join("moment.new");
+    std::fs::write(&fresh, moment.to_rfc3339(6))?;
+    std::fs::rename(fresh, folder.join(MOMENT_FILE))
 }
 
 fn range(now: Timestamp, from_minutes: i64, to_minutes: i64) -> TimeRange {
@@ -54,17 +76,21 @@ fn range(now: Timestamp, from_minutes: i64, to_minutes: i64) -> TimeRange {
 }
 
 /// Few and small pictures: hours of them in seconds.
+///
+/// The file is written here: a camera that outlives us ends at the closed pipe, instead of writing on into the file of the next start.
 async fn film(camera: &DemoCamera, range: TimeRange, file: &Path) -> anyhow::Result<()> {
-    let status = Command::new(std::env::current_exe()?)
+    let mut child = Command::new(std::env::current_exe()?)
         .args(["camera", "--label", camera.label, "--fps", "4", "--gop", "16", "--size", "480x270"])
         .args(["--start", &range.start().to_rfc3339(6), "--duration", &format!("{:.6}", range.micros() as f64 / 1e6)])
-        .arg("--output")
-        .arg(file)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .status()
-        .await?;
+        .spawn()?;
+    let mut pictures = child.stdout.take().expect("stdout is piped");
+    let mut written = tokio::fs::File::create(file).await.with_context(|| format!("create {}", file.display()))?;
+    tokio::io::copy(&mut pictures, &mut written).await.with_context(|| format!("write {}", file.display()))?;
+    written.flush().await.with_context(|| format!("write {}", file.display()))?;
+    let status = child.wait().await?;
     anyhow::ensure!(status.success(), "the camera could not film the history ({status})");
     Ok(())
 }

@@ -10,6 +10,7 @@ pub mod clock_row;
 mod font;
 mod jpeg;
 mod picture;
+mod repeat;
 mod tone;
 
 use std::fs::File;
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::media::Timestamp;
 pub use jpeg::read_clock;
 use picture::Scene;
+use repeat::Repeat;
 use tone::Tone;
 
 /// What the camera sends.
@@ -187,6 +189,7 @@ struct AudioEncoder {
     stream: usize,
     time_base: Rational,
     frame_samples: usize,
+    repeat: Option<Repeat>,
 }
 
 impl Camera {
@@ -255,8 +258,7 @@ impl Camera {
             video.drain(&mut self.out)?;
         }
         if let Some(audio) = &mut self.audio {
-            audio.encoder.send_eof().map_err(media("finish the sound"))?;
-            audio.drain(&mut self.out)?;
+            audio.finish(&mut self.out)?;
         }
         self.out.write_trailer().map_err(media("write the end"))
     }
@@ -385,7 +387,7 @@ impl AudioEncoder {
         }
         let mut settings = Dictionary::new();
         if codec == CameraAudio::Aac {
-            // Two thirds of the default's time, which is most of what hours of history at 5 fps cost.
+            // Two thirds of the default's time.
             settings.set("aac_coder", "fast");
         }
         let encoder = encoder.open_with(settings).map_err(media("open the sound encoder"))?;
@@ -400,24 +402,35 @@ impl AudioEncoder {
             0 => rate as usize / 50,
             n => n as usize,
         };
-        Ok(AudioEncoder {
-            encoder,
-            tone: Tone::new(rate.unsigned_abs(), format, &o.label),
-            stream,
-            time_base: Rational(1, rate),
-            frame_samples,
-        })
+        let tone = Tone::new(rate.unsigned_abs(), format, &o.label);
+        // Frames of MP3 refer to those before them, and the others cost nothing.
+        let repeat = (codec == CameraAudio::Aac).then(|| Repeat::new(tone.period(), frame_samples));
+        Ok(AudioEncoder { encoder, tone, stream, time_base: Rational(1, rate), frame_samples, repeat })
     }
 
     /// Sound up to the moment picture `frames` begins.
     fn advance(&mut self, frames: u64, fps: u32, out: &mut ff::format::context::Output) -> Result<(), CameraError> {
         let until = frames * u64::from(self.tone.rate()) / u64::from(fps);
         while self.tone.position() + self.frame_samples as u64 <= until {
+            if let Some(packet) = self.repeat.as_mut().and_then(Repeat::next) {
+                self.tone.skip(self.frame_samples);
+                self.write(packet, out)?;
+                continue;
+            }
             let frame = self.tone.frame(self.frame_samples);
             self.encoder.send_frame(&frame).map_err(media("encode a sound"))?;
             self.drain(out)?;
         }
         Ok(())
+    }
+
+    fn finish(&mut self, out: &mut ff::format::context::Output) -> Result<(), CameraError> {
+        // What the encoder still holds is from before the repetition.
+        if self.repeat.as_ref().is_some_and(Repeat::is_complete) {
+            return Ok(());
+        }
+        self.encoder.send_eof().map_err(media("finish the sound"))?;
+        self.drain(out)
     }
 
     fn drain(&mut self, out: &mut ff::format::context::Output) -> Result<(), CameraError> {
@@ -428,10 +441,17 @@ impl AudioEncoder {
             if packet.pts().is_some_and(|pts| pts < 0) {
                 continue;
             }
-            packet.set_stream(self.stream);
-            packet.rescale_ts(self.encoder.time_base(), self.time_base);
-            packet.write_interleaved(out).map_err(media("write a sound"))?;
+            if let Some(repeat) = &mut self.repeat {
+                repeat.encoded(&packet);
+            }
+            self.write(std::mem::replace(&mut packet, Packet::empty()), out)?;
         }
         Ok(())
+    }
+
+    fn write(&self, mut packet: Packet, out: &mut ff::format::context::Output) -> Result<(), CameraError> {
+        packet.set_stream(self.stream);
+        packet.rescale_ts(self.encoder.time_base(), self.time_base);
+        packet.write_interleaved(out).map_err(media("write a sound"))
     }
 }

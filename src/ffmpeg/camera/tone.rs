@@ -19,6 +19,14 @@ impl Tone {
     pub(super) fn rate(&self) -> u32 {
         self.rate
     }
+    /// In samples: what comes then is the same again.
+    pub(super) fn period(&self) -> u64 {
+        u64::from(self.rate)
+    }
+    /// Someone else has these samples.
+    pub(super) fn skip(&mut self, samples: usize) {
+        self.position += samples as u64;
+    }
     /// Samples made so far.
     pub(super) fn position(&self) -> u64 {
         self.position
