@@ -39,7 +39,7 @@ impl Reader {
     /// in the page fault (or inside `sendfile`) while all their other viewers wait.
     pub async fn bytes(&self, block: &BlockInfo, range: Range<u64>) -> Result<Bytes, PlaybackError> {
         let file = self.files.open(block)?;
-        let bytes = file.slice(range.clone())?;
+        let bytes = self.files.lend(&file, range.clone())?;
         if !bytes.is_empty() && !is_in_memory(file.file(), &range) {
             let file = file.file().clone();
             // A read error shows again, and is told, when the bytes are sent.

@@ -75,6 +75,18 @@ fn map_readonly(file: &File, len: usize) -> io::Result<Mmap> {
     unsafe { MmapOptions::new().len(len).map(file) }
 }
 
+/// Takes what was read of a mapped file out of this process's memory; it stays in the page cache, and comes back from there when
+/// it is read again. `whole`: as [`map`] gave it.
+#[allow(unsafe_code)]
+pub(super) fn let_go(whole: &Bytes) {
+    if whole.is_empty() {
+        return;
+    }
+    // SAFETY: the range is one whole mapping, read-only and of a file: its bytes are the same before and after, also for those who
+    // read them at this moment.
+    let _ = unsafe { rustix::mm::madvise(whole.as_ptr().cast_mut().cast(), whole.len(), rustix::mm::Advice::LinuxDontNeed) };
+}
+
 /// The file and offset at which these bytes lie, when they are a slice of a mapped block. The answer is true
 /// as long as the slice is alive: its mapping cannot go before it.
 pub fn locate(slice: &[u8]) -> Option<(Arc<File>, u64)> {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use quick_cache::sync::Cache;
@@ -76,7 +76,30 @@ impl BlockFile {
 pub struct BlockCache {
     root: MediaRoot,
     files: Cache<BlockId, Arc<BlockFile>>,
+    lent: Mutex<Lent>,
 }
+
+/// What was handed out since pages were last let go.
+#[derive(Debug, Default)]
+struct Lent {
+    bytes: u64,
+    files: Vec<Arc<BlockFile>>,
+}
+
+impl Lent {
+    fn let_go(&mut self) {
+        std::mem::take(self).files.iter().for_each(|file| mapped::let_go(&file.bytes));
+    }
+}
+
+/// After so many bytes handed out, the pages they were read through are taken out of the process's memory. Sending by the kernel
+/// touches none, but small pieces and HTTP/2 are copied: a clip of a day would come to stand in this process's account with all of
+/// its gigabytes. Half costs twice as many calls; double twice as much memory.
+const LENT_BYTES_MAX: u64 = 16 << 20;
+/// They are kept open until then, beyond those of the cache.
+const LENT_FILES_MAX: usize = 64;
+/// The kernel maps this much around a page that is touched.
+const FAULT_BYTES: u64 = 64 << 10;
 
 impl BlockCache {
     /// Enough for a few hundred viewers at different places while well below the usual limit of 1,024 open files.
@@ -86,7 +109,7 @@ impl BlockCache {
         Self::with_capacity(root, Self::FILES_MAX)
     }
     pub fn with_capacity(root: MediaRoot, files_max: usize) -> Self {
-        BlockCache { root, files: Cache::new(files_max) }
+        BlockCache { root, files: Cache::new(files_max), lent: Mutex::default() }
     }
     pub fn root(&self) -> &MediaRoot {
         &self.root
@@ -108,16 +131,37 @@ impl BlockCache {
         Ok(file)
     }
 
-    /// [`BlockCache::open`], then [`BlockFile::slice`].
+    /// A part of an open file, to be sent: see [`BlockFile::slice`]. What was sent before is let go now and then.
+    ///
+    /// # Errors
+    /// As [`BlockFile::slice`].
+    pub fn lend(&self, file: &Arc<BlockFile>, range: Range<u64>) -> StoreResult<Bytes> {
+        let bytes = file.slice(range)?;
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        if lent.bytes >= LENT_BYTES_MAX || lent.files.len() >= LENT_FILES_MAX {
+            lent.let_go();
+        }
+        lent.bytes += (bytes.len() as u64).max(FAULT_BYTES);
+        if !lent.files.iter().any(|known| Arc::ptr_eq(known, file)) {
+            lent.files.push(Arc::clone(file));
+        }
+        drop(lent);
+        Ok(bytes)
+    }
+
+    /// [`BlockCache::open`], then [`BlockCache::lend`].
     ///
     /// # Errors
     /// As those.
     pub fn slice(&self, block: &BlockInfo, range: Range<u64>) -> StoreResult<Bytes> {
-        self.open(block)?.slice(range)
+        let file = self.open(block)?;
+        self.lend(&file, range)
     }
 
     /// Lets go of a block whose file is removed; slices handed out stay valid.
     pub fn forget(&self, id: BlockId) {
         self.files.remove(&id);
+        // The disk's room comes back with the last who holds the file.
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner).let_go();
     }
 }

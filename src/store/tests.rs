@@ -80,6 +80,39 @@ fn a_file_in_use_outlives_its_removal() {
     assert!(!gone, "the last slice takes the mapping with it");
 }
 
+/// Bytes of this process's memory through which the mapping at `address` is read.
+fn resident(address: *const u8) -> u64 {
+    let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut inside = false;
+    for line in maps.lines() {
+        let range = line.split(' ').next().and_then(|r| r.split_once('-'));
+        let ends = range.and_then(|(a, b)| Some((usize::from_str_radix(a, 16).ok()?, usize::from_str_radix(b, 16).ok()?)));
+        if let Some((start, end)) = ends {
+            inside = (start..end).contains(&address.addr());
+        } else if inside && let Some(kib) = line.strip_prefix("Rss:") {
+            return kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024;
+        }
+    }
+    panic!("it is not mapped");
+}
+
+#[test]
+fn what_has_been_sent_does_not_pile_up_in_memory() {
+    let (_dir, root) = root();
+    let run = run_info(&stream("cam"), T0, 0);
+    let (_w, mut info) = writer(&root, &run, T0, 0);
+    info.size_bytes = 64 << 20;
+    fs::OpenOptions::new().write(true).open(root.file(&info.path())).unwrap().set_len(info.size_bytes).unwrap();
+    let cache = BlockCache::new(root.clone());
+    let mut most = 0;
+    for at in (0..info.size_bytes).step_by(1 << 20) {
+        let bytes = cache.slice(&info, at..at + (1 << 20)).unwrap();
+        assert!(bytes.iter().step_by(4096).skip(1).all(|b| *b == 0));
+        most = most.max(resident(bytes.as_ptr()));
+    }
+    assert!((1 << 20..=18 << 20).contains(&most), "{most}");
+}
+
 #[test]
 fn segments_must_follow_one_another() {
     let (_dir, root) = root();
