@@ -34,7 +34,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::db::{Db, DbError, StreamTotals};
-use crate::media::{BlockId, BlockInfo, Gap, RunId, RunInfo, Segment, StreamId, Timestamp};
+use crate::media::{BlockId, BlockInfo, Gap, RunId, RunInfo, Segment, StreamId, TimeRange, Timestamp};
 use crate::store::{MediaRoot, StoreError};
 
 pub use check::{CheckEvent, CheckOptions, CheckSummary, Depth, Finding, FindingKind, Progress, check};
@@ -134,7 +134,17 @@ impl Index {
         if let Some(open) = self.0.cache.open_block(id) {
             return Ok(Some(open));
         }
-        Ok(self.db().block(id).await?.map(Arc::new))
+        if let Some((stream, start)) = self.0.cache.places.get(&id)
+            && let Ok(instant) = TimeRange::new(start, start.saturating_add_micros(1))
+            && let Some(found) = self.blocks(&stream, instant, 2).await?.into_iter().find(|b| b.id == id)
+        {
+            return Ok(Some(found));
+        }
+        let found = self.db().block(id).await?.map(Arc::new);
+        if let Some(block) = &found {
+            self.0.cache.places.insert(id, (block.stream.clone(), block.start));
+        }
+        Ok(found)
     }
 
     /// Sums over a stream's footage.
