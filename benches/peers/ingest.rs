@@ -87,7 +87,13 @@ fn ffmpeg(bench: &Bench, source: &Path, format: &[&str], name: &str) -> f64 {
     let out = bench.dir.join("peer");
     fs::create_dir_all(&out).expect("the scratch folder is ours");
     let mut c = Command::new("ffmpeg");
-    c.args(["-v", "error", "-y", "-i"]).arg(source).args(["-c", "copy"]).args(format).arg(out.join(name)).stdin(Stdio::null());
+    // Transport streams carry AAC with ADTS headers, which MP4 does not.
+    c.args(["-v", "error", "-y", "-i"])
+        .arg(source)
+        .args(["-c", "copy", "-bsf:a", "aac_adtstoasc"])
+        .args(format)
+        .arg(out.join(name))
+        .stdin(Stdio::null());
     let cpu = cpu::of_command(&mut c);
     fs::remove_dir_all(&out).expect("the scratch folder is ours");
     cpu
