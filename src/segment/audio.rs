@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::audio_timeline::{AudioPlaced, AudioTimeline};
 use super::fragment::Sample;
-use super::frame_length::{Adts, aac_core_rate, packet_samples};
+use super::frame_length::{Adts, aac_core_rate, is_torn, packet_samples};
 use super::timeline::rescale;
 use super::video::grow;
 use crate::ffmpeg::{AudioCodec, AudioParams, Packet, TimeBase};
@@ -106,7 +106,7 @@ impl Audio {
     /// Takes a packet. `video` is the position of the video in 90 kHz.
     pub(super) fn take(&mut self, packet: &Packet<'_>, video: Option<i64>) -> Taken {
         let Some(data) = self.unwrap_adts(packet.data) else { return Taken::Changed };
-        if data.is_empty() || data.len() > PACKET_MAX_BYTES {
+        if data.is_empty() || data.len() > PACKET_MAX_BYTES || is_torn(self.params.codec, data) {
             return Taken::Dropped;
         }
         let samples = packet_samples(&self.params, self.core_rate, data).unwrap_or_else(|| self.duration(packet));

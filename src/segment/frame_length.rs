@@ -36,10 +36,9 @@ impl Adts {
         (usize::from(adts.rate_index) < AAC_RATES.len() && adts.frame_bytes > u16::from(adts.header_bytes)).then_some(adts)
     }
 
-    /// The frame without its header.
+    /// The frame without its header; nothing when a part of it is missing.
     pub(super) fn payload<'a>(&self, packet: &'a [u8]) -> &'a [u8] {
-        let end = usize::from(self.frame_bytes).min(packet.len());
-        packet.get(usize::from(self.header_bytes)..end).unwrap_or(&[])
+        packet.get(usize::from(self.header_bytes)..usize::from(self.frame_bytes)).unwrap_or(&[])
     }
 
     /// AudioSpecificConfig with the same meaning.
@@ -113,6 +112,32 @@ fn mp3_samples(data: &[u8]) -> Option<u32> {
     Some(if is_mpeg1 { 1152 } else { 576 })
 }
 
+/// Whether the packet is known to be shorter than its frame: the connection broke off inside it.
+pub(super) fn is_torn(codec: AudioCodec, data: &[u8]) -> bool {
+    codec == AudioCodec::Mp3 && mp3_frame_bytes(data).is_some_and(|bytes| data.len() < bytes)
+}
+
+/// Of Layer III: ISO/IEC 11172-3 §2.4.1.3 and 13818-3 §2.4.2.3.
+fn mp3_frame_bytes(data: &[u8]) -> Option<usize> {
+    const KBITS: [[usize; 14]; 2] =
+        [[32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320], [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]];
+    const RATES: [usize; 3] = [44_100, 48_000, 32_000];
+    let h = data.first_chunk::<4>()?;
+    let is_layer_iii = h[0] == 0xff && h[1] & 0xe6 == 0xe2;
+    // 3: MPEG-1, 2: MPEG-2, 0: MPEG-2.5.
+    let version = h[1] >> 3 & 3;
+    let is_mpeg1 = version == 3;
+    let kbits = KBITS[usize::from(!is_mpeg1)].get(usize::from(h[2] >> 4).checked_sub(1)?)?;
+    let rate = RATES.get(usize::from(h[2] >> 2 & 3))?
+        >> match version {
+            3 => 0,
+            2 => 1,
+            _ => 2,
+        };
+    let bytes_per_bit_rate = if is_mpeg1 { 144_000 } else { 72_000 };
+    is_layer_iii.then_some(bytes_per_bit_rate * kbits / rate + usize::from(h[2] >> 1 & 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,8 +162,21 @@ mod tests {
         assert_eq!(adts.to_config(), [0x11, 0x90]);
         assert_eq!((adts.core_rate(), adts.channels()), (48_000, 2));
         assert_eq!(adts.payload(&frame), &frame[7..]);
+        assert!(adts.payload(&frame[..15]).is_empty(), "torn");
         assert_eq!(aac_core_rate(&Bytes::from_static(&[0x11, 0x90])), Some(48_000));
         assert!(Adts::read(&[0x21, 0x10, 0, 0, 0, 0, 0]).is_none());
+    }
+
+    #[test]
+    fn an_mp3_frame_that_is_cut_off_is_known() {
+        // 128 kbit/s at 44.1 kHz with and without padding, and 64 kbit/s at 22.05 kHz.
+        for (header, bytes) in [([0xff, 0xfb, 0x92, 0], 418), ([0xff, 0xfb, 0x90, 0], 417), ([0xff, 0xf3, 0x80, 0], 208)] {
+            let mut frame = vec![0; bytes];
+            frame[..4].copy_from_slice(&header);
+            assert!(!is_torn(AudioCodec::Mp3, &frame), "{header:?}");
+            assert!(is_torn(AudioCodec::Mp3, &frame[..bytes - 1]), "{header:?}");
+        }
+        assert!(!is_torn(AudioCodec::Mp3, &[1, 2, 3]) && !is_torn(AudioCodec::Aac, &[0xff, 0xfb, 0x90, 0]));
     }
 
     #[test]

@@ -177,6 +177,47 @@ impl Run {
         self.cuts.len()
     }
 
+    /// The video of the segment in flight as a file of its own: init segment, then the fragment. `None` when it does not
+    /// begin with a keyframe, or has none.
+    pub(super) fn video_in_flight(&self) -> Option<(InitSegment, Vec<u8>)> {
+        let Lead::Video(params) = &self.lead else { return None };
+        let samples = &self.samples[self.cut_samples()..];
+        if !samples.first()?.sync {
+            return None;
+        }
+        let init = init_segment(Some(params), None).ok()?;
+        let next = |i: usize| samples.get(i + 1).map_or(self.end, |s| s.decode);
+        let table: Vec<Sample> = samples
+            .iter()
+            .enumerate()
+            .map(|(i, s)| Sample {
+                size: s.size,
+                duration_ticks: u32::try_from((next(i) - s.decode).max(1)).unwrap_or(1),
+                offset_ticks: s.offset,
+                sync: s.sync,
+            })
+            .collect();
+        let mut media = Vec::new();
+        fragment::write(&mut media, 1, VIDEO_TRACK_ID, 0, &table);
+        media.extend_from_slice(&self.bytes[self.bytes.len() - self.segment_bytes()..]);
+        Some((init, media))
+    }
+
+    /// Takes back the picture that came last.
+    pub(super) fn drop_last_picture(&mut self) {
+        if self.segment_samples() == 0 {
+            return;
+        }
+        let Some(dropped) = self.samples.pop() else { return };
+        self.bytes.truncate(self.bytes.len() - dropped.size as usize);
+        let presentation = |s: &VideoSample| s.decode + i64::from(s.offset);
+        let begins = presentation(&dropped);
+        // Where it was the last to be shown, the run ends where it would have begun.
+        if self.samples[self.cut_samples()..].iter().all(|s| presentation(s) < begins) {
+            self.end = begins;
+        }
+    }
+
     /// Ends the segment in flight at presentation time `end`; the sample to come has decode time
     /// `next_decode`.
     pub(super) fn cut(&mut self, end: i64, next_decode: i64, audio_until: i64, arrival: Option<Arrival>) {

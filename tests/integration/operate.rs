@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use retroview::ffmpeg::camera::CameraVideo;
 use serde_json::{Value, json};
 
-use crate::harness::{Service, SmallDisk, camera};
+use crate::harness::{Service, SmallDisk, camera, ffmpeg_plays};
 use crate::servers;
 
 /// A folder with two recordings named after their start, one right after the other.
@@ -81,6 +82,27 @@ async fn an_import_takes_its_time_from_metadata_and_refuses_what_has_none() {
     let (code, said) = fails(&service, &["import", "door", text.to_str().unwrap(), "--start", "2026-05-03T18:00:00Z"]);
     assert!(code == 1 && said.contains("notes.ts"), "{said}");
     assert_eq!(client.stream("door").await["segments"], json!(10), "only the dated one");
+}
+
+#[tokio::test]
+async fn a_recording_that_breaks_off_in_a_picture_plays_to_the_picture_before() {
+    const PACKET: usize = 188;
+    let service = Service::start().await;
+    let client = service.client().await;
+    for (id, film) in [("h264", camera().b_frames(2)), ("h265", camera().video(CameraVideo::H265)), ("plain", camera())] {
+        client.add_stream(id, "push:").await;
+        let whole = film.seconds(3).bytes();
+        for cut in 0..12_usize {
+            // One packet more each time: somewhere in the last pictures, and now and then right between two.
+            let torn = service.scratch().join(format!("{id}-{cut}.ts"));
+            std::fs::write(&torn, &whole[..whole.len() - (cut + 3) * PACKET]).unwrap();
+            service.run(&["import", id, torn.to_str().unwrap(), "--start", &format!("2026-05-03T14:00:{:02}Z", cut * 5)]);
+        }
+        let path = format!("/v1/streams/{id}/clip.mp4?start=2026-05-03T14:00:00Z&end=2026-05-03T14:01:00Z");
+        let played = ffmpeg_plays(service.url(&path), &["-headers", &format!("Authorization: Bearer {}\r\n", client.token())]);
+        assert_eq!(played.complaints, "", "{id}");
+        assert!((12 * 72..=12 * 75).contains(&played.video_frames), "{id}: {played:?}");
+    }
 }
 
 /// Block files below a folder, in order of their names.

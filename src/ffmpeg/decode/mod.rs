@@ -59,6 +59,17 @@ pub fn decode_frame(init: Bytes, media: Bytes, offset_us: i64, width: u32) -> Re
     Ok(jpeg)
 }
 
+/// Whether the last picture in decode order is all there. `media` begins with a keyframe. What cannot be told (no decoder,
+/// nothing but damage) counts as whole: only what is known to be torn is to be left out.
+pub fn last_picture_is_whole(init: Bytes, media: Bytes) -> bool {
+    let told = || {
+        let mut demuxer = Demuxer::open(init, media)?;
+        let packets = demuxer.video_packets()?;
+        demuxer.decodes_last(&packets)
+    };
+    told().unwrap_or(true)
+}
+
 struct Picture(OwnedPacket);
 
 impl Picture {
@@ -153,7 +164,7 @@ impl Demuxer {
     /// shown last before it.
     fn decode(&self, packets: &[Picture], first: i64, shown: i64) -> Result<OwnedFrame, Error> {
         let last = packets.iter().position(|p| p.pts() == shown).unwrap_or(packets.len() - 1);
-        let context = self.open_decoder()?;
+        let context = self.open_decoder(THREADS, 0)?;
         let mut best: Option<OwnedFrame> = None;
         let mut done = false;
         for packet in &packets[..=last] {
@@ -177,7 +188,28 @@ impl Demuxer {
         best.ok_or(Error::Invalid("the picture cannot be decoded"))
     }
 
-    fn open_decoder(&self) -> Result<CodecContext, Error> {
+    /// Decodes all packets; whether the decoder complains of the last one.
+    fn decodes_last(&self, packets: &[Picture]) -> Result<bool, Error> {
+        let context = self.open_decoder(1, ffi::AV_EF_EXPLODE)?;
+        let frame = OwnedFrame::new()?;
+        let mut is_whole = true;
+        for packet in packets {
+            // SAFETY: decoder, packet and frame are valid. On one thread errors are those of the packet just sent.
+            let code = unsafe {
+                let sent = ffi::avcodec_send_packet(context.as_ptr(), packet.0.as_ptr());
+                loop {
+                    let code = ffi::avcodec_receive_frame(context.as_ptr(), frame.as_ptr());
+                    if code < 0 {
+                        break if sent < 0 { sent } else { code };
+                    }
+                }
+            };
+            is_whole = code == ffi::AVERROR(libc::EAGAIN);
+        }
+        Ok(is_whole)
+    }
+
+    fn open_decoder(&self, threads: i32, err_recognition: i32) -> Result<CodecContext, Error> {
         // SAFETY: parameters belong to the open context; the decoder context is ours.
         unsafe {
             let parameters = self.stream().codecpar;
@@ -187,7 +219,8 @@ impl Demuxer {
             }
             let context = CodecContext::new(codec)?;
             check("prepare the decoder", ffi::avcodec_parameters_to_context(context.as_ptr(), parameters))?;
-            (*context.as_ptr()).thread_count = THREADS;
+            (*context.as_ptr()).thread_count = threads;
+            (*context.as_ptr()).err_recognition |= err_recognition;
             (*context.as_ptr()).pkt_timebase = self.stream().time_base;
             check("open the decoder", ffi::avcodec_open2(context.as_ptr(), codec, ptr::null_mut()))?;
             Ok(context)

@@ -214,6 +214,9 @@ impl Session<'_> {
 
     /// Writes what is in flight and closes the run.
     fn end(mut self, cause: GapCause, detail: String) -> Ended {
+        if self.control.stopped().is_none() {
+            self.segmenter.drop_torn_picture(|init, media| ffmpeg::last_picture_is_whole(init.bytes, media.into()));
+        }
         self.outlet.set_end_detail(Some(detail.clone()));
         let outlet = &mut *self.outlet;
         // A segment in flight that cannot be described cannot be kept; the reason for the end is what counts.

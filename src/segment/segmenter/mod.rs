@@ -11,7 +11,7 @@ use super::video::Video;
 use super::wall_clock::{Late, WallClock};
 
 use super::{Arrival, ClockMode, Event, Oddities, RunEnd, SegmenterConfig, Sink, timeline};
-use crate::ffmpeg::{Error, Media, Packet, Tracks};
+use crate::ffmpeg::{Error, InitSegment, Media, Packet, Tracks};
 use crate::media::{GapCause, Timestamp, VIDEO_TIMESCALE};
 
 /// A finished segment waits this long for its audio. Interleaving in live sources is under a second; half of it
@@ -149,6 +149,19 @@ impl Segmenter {
     /// As for [`Segmenter::feed`].
     pub fn finish(&mut self, cause: GapCause, detail: &'static str, sink: Sink<'_>) -> Result<(), Error> {
         self.end_run(cause, detail, After::Anything, sink)
+    }
+
+    /// The connection has broken off: the last picture may be half of one, for MPEG-TS does not say how long pictures are.
+    /// Players stop at such a picture, and with them every clip that goes over it. `is_whole` is given the video in flight
+    /// (init segment, fragment) and tells; a torn picture is taken back.
+    pub fn drop_torn_picture(&mut self, is_whole: impl FnOnce(InitSegment, Vec<u8>) -> bool) {
+        let Some(run) = &mut self.run else { return };
+        if let Some((init, media)) = run.video_in_flight()
+            && !is_whole(init, media)
+        {
+            run.drop_last_picture();
+            self.oddities.dropped += 1;
+        }
     }
 
     /// How far the recording is ahead of the clock, in microseconds: positive when the source sends faster
