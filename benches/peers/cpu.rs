@@ -1,18 +1,21 @@
 //! CPU seconds and memory of other processes.
 
 use std::fs;
-use std::process::{Child, Command};
+use std::process::Command;
 
 /// Ticks per second of `/proc/*/stat`; Linux has shown 100 to user space on every architecture since 2.6.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU seconds (user + system) a living process has used, its waited-for children included.
 pub fn seconds(pid: u32) -> f64 {
+    ticks(pid, &[11, 12, 13, 14]) / TICKS_PER_SECOND
+}
+
+fn ticks(pid: u32, wanted: &[usize]) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The command name may hold spaces and parentheses: fields are counted from the last `)`.
     let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let ticks: f64 = [11, 12, 13, 14].iter().filter_map(|i| fields.get(*i)?.parse::<f64>().ok()).sum();
-    ticks / TICKS_PER_SECOND
+    wanted.iter().filter_map(|i| fields.get(*i)?.parse::<f64>().ok()).sum()
 }
 
 /// Finer than `/proc/*/stat`: nanoseconds the scheduler gave to the threads of a process.
@@ -55,19 +58,25 @@ pub fn private_bytes(pid: u32) -> u64 {
     1024 * (kib("Private_Clean:") + kib("Private_Dirty:"))
 }
 
-/// Runs a command to its end and returns the CPU seconds of it and all its children.
+/// Runs a command to its end and returns the CPU seconds of it and of all it started, those included that it leaves behind: an
+/// import does not wait for the process that read the file.
 ///
 /// # Panics
 /// When it cannot be started or fails: a benchmark of a failure is worth nothing.
 pub fn of_command(command: &mut Command) -> f64 {
-    let mut child: Child = command.spawn().unwrap_or_else(|e| panic!("start {command:?}: {e}"));
-    let pid = child.id();
-    // `WNOWAIT` leaves the finished process in place, so its accounts can be read before it is reaped.
-    let id = rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&child));
-    rustix::process::waitid(id, rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT)
-        .expect("the child is ours");
-    let cpu = seconds(pid);
+    use rustix::process::{WaitOptions, set_child_subreaper, wait};
+    // Who loses its parent becomes a child of this process.
+    set_child_subreaper(Some(rustix::process::getpid())).expect("Linux has this since 3.4");
+    let before = of_waited_for();
+    let mut child = command.spawn().unwrap_or_else(|e| panic!("start {command:?}: {e}"));
     let status = child.wait().expect("the child is ours");
     assert!(status.success(), "{command:?} ended with {status}");
-    cpu
+    // Until there are no children left. Sections run one after another, so there are no others.
+    while wait(WaitOptions::empty()).is_ok() {}
+    of_waited_for() - before
+}
+
+/// CPU seconds of children of this process that have ended and were waited for, and of theirs.
+fn of_waited_for() -> f64 {
+    ticks(std::process::id(), &[13, 14]) / TICKS_PER_SECOND
 }
