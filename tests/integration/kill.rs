@@ -68,7 +68,18 @@ async fn a_kill_at_any_moment_loses_at_most_the_segment_in_flight() {
     service.stop();
     let findings = service.try_run(&["check", "--json"]);
     assert!(findings.status.success(), "{}", String::from_utf8_lossy(&findings.stdout));
-    println!("{kills} kills; slowest start {:?}", starts.iter().max());
+    let quarter = (kills / 4).max(1);
+    let (first, last) = (median(&starts[..quarter]), median(&starts[kills - quarter..]));
+    let segments: usize = seen.values().map(BTreeMap::len).sum();
+    println!("{kills} kills, {segments} segments kept; start {first:?} at first, {last:?} in the end, {:?} at most", starts.iter().max());
+    // A few starts say more of the machine than of us.
+    assert!(kills < 100 || last < first * 2 + Duration::from_millis(100), "starts take longer and longer: {first:?}, {last:?}");
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    times[times.len() / 2]
 }
 
 async fn playlist(service: &Service, id: &str) -> Vec<String> {
