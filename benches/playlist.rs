@@ -33,7 +33,7 @@ use retroview::media::{
 use retroview::playback::Playback;
 use retroview::store::{BlockCache, MediaRoot};
 
-/// What the issue asks of one day.
+/// The most that one day may cost.
 const CPU_MAX: Duration = Duration::from_millis(5);
 const BYTES_MAX: usize = 150_000;
 const SEGMENTS: usize = 21_600;

@@ -14,7 +14,7 @@ const ROUNDS: usize = 7;
 const CONNECTIONS: usize = 8;
 /// Requests of each connection in one round: 8 × 100 MiB are enough for the accounts' resolution.
 const REQUESTS: usize = 100;
-/// What the issue allows: our CPU seconds per GB at most this much of nginx's.
+/// The most that may be: our CPU seconds per GB at most this much of nginx's.
 const RATIO_MAX: f64 = 1.2;
 const MIB: u64 = 1 << 20;
 

@@ -47,7 +47,7 @@ pub fn accepts_gzip(request: &HeaderMap) -> bool {
 /// Level 1: a playlist of a day (1 MB) must not cost more to compress than to write.
 pub fn gzip(bytes: &[u8]) -> Bytes {
     use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(bytes.len() / 6 + 64), flate2::Compression::new(1));
+    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(bytes.len() / 6 + 64), flate2::Compression::new(2));
     encoder.write_all(bytes).and_then(|()| encoder.finish()).map(Bytes::from).expect("writing to memory cannot fail")
 }
 

@@ -51,7 +51,7 @@ pub struct MediaPlaylist<'a> {
 /// than `floor_s`, which keeps the value steady while a live list grows.
 pub fn target_duration_s(footage: &Footage, floor_s: u32) -> u32 {
     let longest = footage.entries().map(|e| e.media_us).max().unwrap_or(0);
-    floor_s.max((longest.saturating_add(500_000)) / 1_000_000).max(1)
+    floor_s.max(rounded_s(u64::from(longest))).max(1)
 }
 
 impl MediaPlaylist<'_> {
@@ -171,7 +171,9 @@ impl MediaPlaylist<'_> {
             }
             push_extinf(out, u64::from(segment.entry.media_us));
             push_segment_uri(out, segment.start, self.query);
-            said = said.map(|t| t.saturating_add_micros(i64::from(segment.entry.media_us)));
+            // What a player adds up, which is not to the microsecond.
+            let written_us = rounded_ms(u64::from(segment.entry.media_us)) * 1000;
+            said = said.map(|t| t.saturating_add_micros(i64::try_from(written_us).unwrap_or(i64::MAX)));
         }
     }
 
@@ -203,10 +205,21 @@ fn push_map(out: &mut String, stretch: &Stretch, query: &str) {
     out.push_str("\"\n");
 }
 
+/// To the millisecond: players go by the times in the media, and three more digits of a keyframe's jitter would be half of
+/// what a compressed playlist of a day weighs.
 fn push_extinf(out: &mut String, us: u64) {
     out.push_str("#EXTINF:");
-    push_seconds(out, us);
+    push_seconds(out, rounded_ms(us) * 1000);
     out.push_str(",\n");
+}
+
+fn rounded_ms(us: u64) -> u64 {
+    us.saturating_add(500) / 1000
+}
+
+/// Of a duration as it is written.
+fn rounded_s(us: u64) -> u32 {
+    u32::try_from((rounded_ms(us) + 500) / 1000).unwrap_or(u32::MAX)
 }
 
 fn push_segment_uri(out: &mut String, start: Timestamp, query: &str) {
@@ -223,7 +236,7 @@ pub fn iframe_playlist(footage: &Footage, ended: bool, floor_s: u32, query: &str
     let longest = pictures.iter().flatten().map(|(_, us)| *us).max().unwrap_or(0);
     let mut out = String::with_capacity(512 + pictures.iter().map(Vec::len).sum::<usize>() * (96 + query.len()));
     out.push_str("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:");
-    push_u64(&mut out, u64::from(floor_s).max((longest + 500_000) / 1_000_000).max(1));
+    push_u64(&mut out, u64::from(floor_s.max(rounded_s(longest)).max(1)));
     out.push_str("\n#EXT-X-MEDIA-SEQUENCE:");
     push_u64(&mut out, footage.first_sequence());
     out.push_str(if ended { "\n#EXT-X-PLAYLIST-TYPE:VOD" } else { "\n#EXT-X-PLAYLIST-TYPE:EVENT" });
@@ -391,6 +404,7 @@ segments/1777816816000000.m4s
     #[test]
     fn the_target_duration_is_the_longest_segment_rounded_and_never_below_the_floor() {
         let of = |us: u32, floor| target_duration_s(&draw_with("A", 1, |_| SegmentEntry { media_us: us, ..four_seconds() }), floor);
-        assert_eq!((of(4_499_999, 0), of(4_500_000, 0), of(4_000_000, 6), of(10, 0)), (4, 5, 6, 1));
+        assert_eq!((of(4_499_499, 0), of(4_500_000, 0), of(4_000_000, 6), of(10, 0)), (4, 5, 6, 1));
+        assert_eq!(of(4_499_500, 0), 5, "written as 4.5");
     }
 }
