@@ -15,7 +15,9 @@ pub trait Recorder: Send + Sync {
     fn status(&self, stream: &StreamId) -> Option<StreamStatus>;
     fn statuses(&self) -> HashMap<StreamId, StreamStatus>;
     /// Why nothing can be recorded, if that is so.
-    fn not_recording(&self) -> Option<NotRecording>;
+    fn not_recording(&self) -> Option<NotRecording> {
+        None
+    }
     /// Rows of streams have changed: look at them now.
     async fn reload(&self) -> DbResult<()>;
     /// Opens a push stream for one sender.

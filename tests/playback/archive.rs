@@ -20,7 +20,7 @@ use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read};
 use retroview::http::{HttpSettings, Recorder, Services, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::PushFormat;
-use retroview::ingest::{NotRecording, Publication, PublishError, SourcePolicy, StreamStatus};
+use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
 use retroview::media::{AccountId, BlockId, GapCause, RunId, RunInfo, StreamId, Timestamp};
 use retroview::playback::Playback;
 use retroview::segment::{Arrival, Event, Segmenter, SegmenterConfig};
@@ -58,9 +58,6 @@ impl Recorder for NothingRecorded {
     }
     fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
         HashMap::new()
-    }
-    fn not_recording(&self) -> Option<NotRecording> {
-        None
     }
     async fn reload(&self) -> DbResult<()> {
         Ok(())
