@@ -425,8 +425,13 @@ impl AudioEncoder {
     }
 
     fn finish(&mut self, out: &mut ff::format::context::Output) -> Result<(), CameraError> {
-        // What the encoder still holds is from before the repetition.
+        // What the encoder still holds is from before the repetition. As it would at its end, the sound reaches to where the
+        // tone does: the encoder's packets lag behind what went in.
         if self.repeat.as_ref().is_some_and(Repeat::is_complete) {
+            let end = i64::try_from(self.tone.position()).unwrap_or(i64::MAX);
+            while let Some(packet) = self.repeat.as_mut().and_then(Repeat::next).filter(|p| p.pts().is_some_and(|pts| pts < end)) {
+                self.write(packet, out)?;
+            }
             return Ok(());
         }
         self.encoder.send_eof().map_err(media("finish the sound"))?;
