@@ -63,12 +63,22 @@ pub struct SegmenterConfig {
     /// Nothing starts before: the end of what is already recorded.
     pub not_before: Timestamp,
     pub clock: ClockMode,
+    /// The source names tracks only as their packets come (FLV): the first segment waits a moment for sound that was not
+    /// named yet.
+    pub tracks_may_come: bool,
 }
 
 impl SegmenterConfig {
     /// Four seconds, cut at twenty without a keyframe.
     pub fn live(not_before: Timestamp) -> Self {
-        SegmenterConfig { target_us: 4_000_000, max_us: 20_000_000, max_bytes: 256 << 20, not_before, clock: ClockMode::Live }
+        SegmenterConfig {
+            target_us: 4_000_000,
+            max_us: 20_000_000,
+            max_bytes: 256 << 20,
+            not_before,
+            clock: ClockMode::Live,
+            tracks_may_come: false,
+        }
     }
     /// The same for a file whose first picture was taken at `start`.
     pub fn exact(start: Timestamp) -> Self {

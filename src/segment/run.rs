@@ -118,6 +118,9 @@ impl Run {
     /// Audio has come to a run that had none: its start in the audio's samples.
     pub(super) fn count_audio_from(&mut self, audio: &Audio) {
         self.zero_audio = audio.to_samples(self.zero);
+        for cut in &mut self.cuts {
+            cut.audio_until = self.zero_audio.saturating_add(audio.to_samples(cut.end));
+        }
     }
 
     /// Decode and presentation time from the run's start.

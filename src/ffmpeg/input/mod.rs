@@ -218,6 +218,11 @@ impl Input {
         }
     }
 
+    /// Whether the format names tracks only when their first packet comes.
+    pub fn names_tracks_late(&self) -> bool {
+        matches!(self.format(), "flv" | "live_flv")
+    }
+
     /// Reads into `self.packet`; false at the end.
     fn next_raw(&mut self) -> Result<bool, Error> {
         loop {

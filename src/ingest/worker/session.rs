@@ -66,7 +66,8 @@ fn lag(config: &SessionConfig, now: Timestamp) -> Duration {
 /// Reads `input` to its end, or until told to stop.
 pub(super) fn run(input: Input, config: &SessionConfig, control: &Control, clock: &SharedClock, outlet: &mut Outlet) -> Ended {
     let tracks = input.tracks();
-    let segmenter = Segmenter::new(config.segmenter, &tracks);
+    let segmenter = SegmenterConfig { tracks_may_come: input.names_tracks_late(), ..config.segmenter };
+    let segmenter = Segmenter::new(segmenter, &tracks);
     let now = clock.monotonic();
     let mut session = Session {
         config,

@@ -390,7 +390,10 @@ impl Segmenter {
     fn is_oldest_ready(&self, arrival: Arrival) -> bool {
         let Some(run) = &self.run else { return false };
         let Some(cut) = run.pending() else { return false };
-        let Some(audio) = self.audio.as_ref().filter(|_| run.has_audio() != Some(false)) else { return true };
+        let Some(audio) = self.audio.as_ref().filter(|_| run.has_audio() != Some(false)) else {
+            let may_come = self.config.tracks_may_come && self.audio.is_none() && !run.has_started();
+            return !may_come || run.pending_count() > PENDING_MAX || self.has_passed(cut.arrival, AUDIO_WAIT, arrival);
+        };
         let missing = cut.audio_until.saturating_sub(audio.position().unwrap_or(i64::MIN));
         missing <= 0
             || (run.has_started() && audio.to_90k(missing) > AUDIO_GONE_TICKS + INTERLEAVE_MAX_TICKS)

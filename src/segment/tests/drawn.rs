@@ -505,6 +505,26 @@ fn a_track_that_is_named_late_joins_the_run_of_which_nothing_is_written() {
 }
 
 #[test]
+fn where_tracks_come_late_the_first_segments_wait_for_them() {
+    let config = SegmenterConfig { target_us: 1_000_000, tracks_may_come: true, ..SegmenterConfig::live(Timestamp(0)) };
+    let mut s = Source::new(&tracks(true, false), config);
+    s.gop = 25;
+    s.play(2.5);
+    let out = &mut s.out;
+    s.segmenter.set_tracks(&tracks(true, true), &mut |e| out.take(e)).unwrap();
+    s.audio = true;
+    let out = s.play(6.0).finish();
+    assert!(out.only_run().has_audio, "it has come in time");
+    // The sound of the first second was never sent.
+    assert!(out.only_run().segments[1..].iter().all(|s| !s.audio.is_empty()), "each segment has its own sound");
+
+    let mut s = Source::new(&tracks(true, false), config);
+    s.gop = 25;
+    let out = s.play(9.0).finish();
+    assert!(!out.only_run().has_audio, "nothing is waited for for ever");
+}
+
+#[test]
 fn a_track_that_is_named_later_than_that_begins_a_run_without_a_gap() {
     let mut s = Source::live(true, false);
     s.play(9.0);
