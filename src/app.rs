@@ -13,6 +13,7 @@
 //!
 //! Leaves to others: everything a room can know by itself.
 
+mod announce;
 mod data_dir;
 mod error;
 mod limits;
@@ -20,6 +21,7 @@ mod open;
 mod service;
 mod signals;
 
+pub use announce::{Announcement, StreamNews};
 pub use data_dir::{DataDirLock, prepare as prepare_data_dir};
 pub use error::StartError;
 pub use open::{Claim, Opened, claim, open, open_index};

@@ -67,6 +67,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         },
     });
     tokio::spawn(keep_metrics_small(metrics));
+    tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
     let stop_http = CancellationToken::new();
     let limits = ServeLimits { drain_timeout: config.server.drain_timeout, ..ServeLimits::default() };
     let super::Claim { listener, lock, .. } = opened.claim;

@@ -7,6 +7,9 @@ use super::failure::Exit;
 use super::output;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  retroview config show
+  retroview config check")]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,

@@ -90,9 +90,20 @@ impl Context {
         Ok(Config::load(&inputs)?)
     }
 
-    /// Opens the database, making it when it is not there yet (a stream may be added before the first start), and
-    /// runs `work` to its end.
+    /// Opens the database, which must be there, and runs `work` to its end.
     pub fn with_database(&self, work: impl AsyncFnOnce(Database) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+        let path = self.config(&[])?.database_path();
+        if !path.exists() {
+            let folder = path.parent().unwrap_or(&path).display();
+            let failure = Failure::new(Exit::NotFound, format!("there is no Retroview data in {folder}"));
+            let hint = "--data-dir with the folder of the service, or retroview serve, which begins one; retroview index rebuild when only the database was lost";
+            return Err(failure.hint(hint).into());
+        }
+        self.with_new_database(work)
+    }
+
+    /// The same, making the database when it is not there yet: a stream or a token may be added before the first start.
+    pub fn with_new_database(&self, work: impl AsyncFnOnce(Database) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
         let config = self.config(&[])?;
         start_quiet_logging(&config);
         self.runtime()?.block_on(async {

@@ -35,7 +35,7 @@ pub(super) struct ImportArgs {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// When the first file began (RFC 3339, or Unix seconds); later ones follow it
-    #[arg(long, value_name = "TIME", conflicts_with = "pattern")]
+    #[arg(long, value_name = "TIME", conflicts_with = "pattern", allow_hyphen_values = true)]
     start: Option<String>,
     /// How file names tell their start, in strftime's letters
     #[arg(long, value_name = "STRFTIME")]

@@ -15,6 +15,8 @@ use super::failure::Exit;
 use super::output;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  retroview index rebuild")]
 pub(super) struct IndexArgs {
     #[command(subcommand)]
     command: IndexCommand,

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use crate::app::Announcement;
 use crate::clock::{Clock, SystemClock};
 use crate::db::{Db, DbError, NewStream, StreamRow, StreamTotals};
 use crate::ingest::{SourcePolicy, SourceSpec};
@@ -13,6 +14,9 @@ use super::failure::{Exit, Failure};
 use super::output;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  retroview streams add door 'rtsp://viewer:secret@192.0.2.7/stream1'
+  retroview streams list")]
 pub(super) struct StreamsArgs {
     #[command(subcommand)]
     command: StreamsCommand,
@@ -78,12 +82,13 @@ Examples:
 const GAPS_SHOWN: usize = 10;
 
 pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> {
-    context.with_database(async |database| {
+    let begins = matches!(args.command, StreamsCommand::Add { .. });
+    let work = async |database: Database| {
         let db = &database.db;
         match args.command {
             StreamsCommand::Add { id, source, title, json } => add(&database, id, &source, title, json).await,
-            StreamsCommand::List { removed, json } => list(db, removed, json).await,
-            StreamsCommand::Show { id, json } => show(db, &id, json).await,
+            StreamsCommand::List { removed, json } => list(&database, removed, json).await,
+            StreamsCommand::Show { id, json } => show(&database, &id, json).await,
             StreamsCommand::Pause { id } => {
                 recorded(db, &id).await?;
                 db.set_stream_paused(&id, true).await?;
@@ -103,7 +108,8 @@ pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> 
                 Ok(Exit::Ok)
             }
         }
-    })
+    };
+    if begins { context.with_new_database(work) } else { context.with_database(work) }
 }
 
 async fn add(database: &Database, id: StreamId, source: &str, title: Option<String>, json: bool) -> anyhow::Result<Exit> {
@@ -137,11 +143,12 @@ async fn add(database: &Database, id: StreamId, source: &str, title: Option<Stri
     Ok(Exit::Ok)
 }
 
-async fn list(db: &Db, removed: bool, json: bool) -> anyhow::Result<Exit> {
+async fn list(database: &Database, removed: bool, json: bool) -> anyhow::Result<Exit> {
+    let (db, service) = (&database.db, Announcement::read(&database.config));
     let mut lines = Vec::new();
     for row in db.streams(removed).await? {
         let totals = db.totals(&row.id).await?;
-        lines.push(StreamLine::of(&row, totals));
+        lines.push(StreamLine::of(&row, totals).with_news(service.as_ref()));
     }
     if json {
         output::print_json(&lines)?;
@@ -156,16 +163,17 @@ async fn list(db: &Db, removed: bool, json: bool) -> anyhow::Result<Exit> {
         .iter()
         .map(|l| {
             let (first, last) = (moment(l.first_start_us), moment(l.last_end_us));
-            vec![l.id.clone(), l.recording.into(), first, last, output::size(l.bytes), l.source.clone(), l.title.clone()]
+            vec![l.id.clone(), l.recording.into(), l.state_words(), first, last, output::size(l.bytes), l.source.clone(), l.title.clone()]
         })
         .collect();
-    output::print(&output::table(&["ID", "RECORDING", "FROM", "TO", "STORED", "SOURCE", "TITLE"], &rows));
+    output::print(&output::table(&["ID", "RECORDING", "STATE", "FROM", "TO", "STORED", "SOURCE", "TITLE"], &rows));
     Ok(Exit::Ok)
 }
 
-async fn show(db: &Db, id: &StreamId, json: bool) -> anyhow::Result<Exit> {
+async fn show(database: &Database, id: &StreamId, json: bool) -> anyhow::Result<Exit> {
+    let (db, service) = (&database.db, Announcement::read(&database.config));
     let row = existing(db, id).await?;
-    let line = StreamLine::of(&row, db.totals(id).await?);
+    let line = StreamLine::of(&row, db.totals(id).await?).with_news(service.as_ref());
     let gaps = latest_gaps(db, id, &line).await?;
     if json {
         output::print_json(&StreamPage { line, gaps })?;
@@ -177,6 +185,7 @@ async fn show(db: &Db, id: &StreamId, json: bool) -> anyhow::Result<Exit> {
         ("title", line.title.clone()),
         ("source", line.source.clone()),
         ("recording", line.recording.into()),
+        ("state", line.state_words()),
         ("from", moment(line.first_start_us)),
         ("to", moment(line.last_end_us)),
         ("stored", format!("{} in {} segments and {} blocks", output::size(line.bytes), line.segments, line.blocks)),
@@ -230,14 +239,17 @@ async fn recorded(db: &Db, id: &StreamId) -> anyhow::Result<StreamRow> {
     Ok(row)
 }
 
-/// A stream as lists show it: rows only, so it is the same whether or not the service runs.
+/// A stream as lists show it.
 #[derive(Debug, Serialize)]
 struct StreamLine {
     id: String,
     title: String,
     source: String,
-    /// `yes`, `paused` or `removed`: what was asked for. What happens is on the page and under `/v1/streams`.
+    /// `yes`, `paused` or `removed`: what was asked for.
     recording: &'static str,
+    /// What comes of it, as the running service says; null when none runs.
+    state: Option<String>,
+    state_detail: Option<String>,
     created_at_us: i64,
     first_start_us: Option<i64>,
     last_end_us: Option<i64>,
@@ -257,12 +269,31 @@ impl StreamLine {
                 (None, true) => "paused",
                 (None, false) => "yes",
             },
+            state: None,
+            state_detail: None,
             created_at_us: row.created_at.as_micros(),
             first_start_us: totals.first_start.map(Timestamp::as_micros),
             last_end_us: totals.last_end.map(Timestamp::as_micros),
             segments: totals.segments,
             blocks: totals.blocks,
             bytes: totals.bytes,
+        }
+    }
+
+    fn with_news(mut self, service: Option<&Announcement>) -> Self {
+        if let Some(news) = service.and_then(|s| s.streams.get(&self.id)) {
+            self.state = Some(news.state.clone());
+            self.state_detail = Some(news.detail.clone()).filter(|d| !d.is_empty());
+        }
+        self
+    }
+
+    fn state_words(&self) -> String {
+        match (&self.state, &self.state_detail) {
+            (None, _) => "no service runs".into(),
+            // While it records, the detail is what: that is for the page.
+            (Some(state), Some(detail)) if state != "recording" => format!("{}: {detail}", state.replace('_', " ")),
+            (Some(state), _) => state.replace('_', " "),
         }
     }
 }

@@ -13,6 +13,9 @@ use super::failure::{Exit, Failure};
 use super::{output, values};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  TOKEN=$(retroview tokens create me --scopes view)
+  retroview tokens list")]
 pub(super) struct TokensArgs {
     #[command(subcommand)]
     command: TokensCommand,
@@ -62,7 +65,8 @@ Examples:
 }
 
 pub(super) fn run(args: TokensArgs, context: &Context) -> anyhow::Result<Exit> {
-    context.with_database(async |database| {
+    let begins = matches!(args.command, TokensCommand::Create { .. });
+    let work = async |database: super::context::Database| {
         let db = &database.db;
         match args.command {
             TokensCommand::Create { name, scopes, streams, expires, json } => {
@@ -87,7 +91,8 @@ pub(super) fn run(args: TokensArgs, context: &Context) -> anyhow::Result<Exit> {
                 Err(Failure::new(Exit::NotFound, format!("there is no token `{id}`")).hint("retroview tokens list").into())
             }
         }
-    })
+    };
+    if begins { context.with_new_database(work) } else { context.with_database(work) }
 }
 
 async fn list(db: &Db, json: bool) -> anyhow::Result<Exit> {

@@ -10,6 +10,8 @@ use super::failure::{Exit, Failure};
 use super::output;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  retroview users reset-password admin")]
 pub(super) struct UsersArgs {
     #[command(subcommand)]
     command: UsersCommand,

@@ -159,6 +159,8 @@ pub struct RunExtent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamTotals {
     pub first_start: Option<Timestamp>,
+    /// Start of the first gap: before the first footage when that was lost.
+    pub first_gap: Option<Timestamp>,
     pub last_end: Option<Timestamp>,
     pub blocks: u64,
     pub segments: u64,

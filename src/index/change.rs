@@ -7,8 +7,11 @@ use super::cache::StreamMemory;
 use super::stopwatch::Stopwatch;
 use super::{Index, LiveEdge};
 use crate::db::{DbError, DbResult, IndexChange};
-use crate::media::{BlockId, BlockInfo, BlockState, StreamId, TimeRange, Timestamp};
+use crate::media::{BlockId, BlockInfo, BlockState, RunInfo, StreamId, TimeRange, Timestamp};
 use crate::store::{self, StreamCard};
+
+/// A source that has been away for days with ever new reasons: the oldest of them are enough to say that it was.
+const CARD_GAPS_MAX: u32 = 64;
 
 impl Index {
     /// Commits the changes as one. When this returns, lookups see them and followers of live edges have been
@@ -178,24 +181,45 @@ impl Index {
         Ok(())
     }
 
+    /// What the rows say of the stream, for its folder.
+    async fn card(&self, stream: &StreamId) -> DbResult<Option<StreamCard>> {
+        let db = &self.0.db;
+        let Some(row) = db.stream(stream).await? else { return Ok(None) };
+        let last_end = db.totals(stream).await?.last_end;
+        let after = last_end.and_then(|end| TimeRange::new(end, Timestamp::MAX).ok());
+        let gaps_after = match after {
+            Some(after) => db.gaps_in(stream, after, CARD_GAPS_MAX).await?,
+            None => Vec::new(),
+        };
+        let (paused, removed_at) = (row.paused, row.removed_at);
+        Ok(Some(StreamCard { stream: row.id, account: row.account, title: row.title, source: row.source, paused, removed_at, gaps_after }))
+    }
+
     /// Journal notes of blocks that need no recovery any more, and what streams' folders say about them. Neither
     /// undoes the commit when it fails: a note too many costs one look at the next start.
     async fn keep_house(&self, changes: &[IndexChange]) {
         let Some(root) = &self.0.root else { return };
         let mut done = Vec::new();
-        let mut cards = Vec::new();
+        let (mut changed, mut cards) = (Vec::new(), Vec::new());
         for change in changes {
             match change {
                 IndexChange::BlockSealed { block, .. } | IndexChange::BlockForgotten { block } => done.push(*block),
                 IndexChange::BlockIndexed(info) if info.state == BlockState::Sealed => done.push(info.id),
-                IndexChange::RunStarted(run) => match self.0.db.stream(&run.stream).await {
-                    Ok(Some(row)) => {
-                        cards.push(StreamCard { stream: row.id, account: row.account, title: row.title, source: row.source });
-                    }
-                    Ok(None) => {}
-                    Err(e) => tracing::warn!(stream = %run.stream, error = %e, "could not read the stream for its card"),
-                },
+                IndexChange::RunStarted(RunInfo { stream, .. })
+                | IndexChange::GapOpened { stream, .. }
+                | IndexChange::GapClosed { stream, .. }
+                | IndexChange::GapAdded { stream, .. }
+                    if !changed.contains(&stream) =>
+                {
+                    changed.push(stream);
+                }
                 _ => {}
+            }
+        }
+        for stream in changed {
+            match self.card(stream).await {
+                Ok(card) => cards.extend(card),
+                Err(e) => tracing::warn!(%stream, error = %e, "could not read the stream for its card"),
             }
         }
         if done.is_empty() && cards.is_empty() {

@@ -33,7 +33,7 @@ pub struct GapSpan {
     pub ongoing: bool,
 }
 
-/// Runs and gaps over a range. Time before the first footage and after now is neither.
+/// Runs and gaps over a range. Time before the first footage or gap and after now is neither.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CoverageAnswer {
     pub range: TimeRange,
@@ -55,7 +55,8 @@ impl Index {
         let began = Stopwatch::start();
         let resolution_us = resolution_us.clamp(0, range.micros());
         let totals = self.db().totals(stream).await?;
-        let known = totals.first_start.and_then(|first| TimeRange::new(first, now.max(totals.last_end.unwrap_or(first))).ok());
+        let first = totals.first_start.into_iter().chain(totals.first_gap).min();
+        let known = first.and_then(|first| TimeRange::new(first, now.max(totals.last_end.unwrap_or(first))).ok());
         let Some(wanted) = known.and_then(|k| k.intersection(range)) else {
             return Ok(CoverageAnswer { range, resolution_us, runs: Vec::new(), gaps: Vec::new() });
         };

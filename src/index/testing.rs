@@ -59,7 +59,15 @@ impl Archive {
         let (account, title) = (AccountId::main(), format!("The {id}"));
         let source = format!("rtsp://10.0.0.7/{id}");
         self.root
-            .write_stream_card(&StreamCard { stream: id.clone(), account: account.clone(), title: title.clone(), source: source.clone() })
+            .write_stream_card(&StreamCard {
+                stream: id.clone(),
+                account: account.clone(),
+                title: title.clone(),
+                source: source.clone(),
+                paused: false,
+                removed_at: None,
+                gaps_after: Vec::new(),
+            })
             .unwrap();
         self.db.add_stream(&NewStream { id: id.clone(), account, title, source, credentials: None }, T0).await.unwrap();
     }

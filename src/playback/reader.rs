@@ -33,6 +33,16 @@ impl Reader {
         self.index.block(id).await?.ok_or(PlaybackError::UnknownBlock(id))
     }
 
+    /// Whether the block's file is there and reaches to `end`: damage that can be told before the first byte is sent.
+    ///
+    /// # Errors
+    /// [`PlaybackError::Store`] names the file.
+    pub fn reaches(&self, block: &BlockInfo, end: u64) -> Result<(), PlaybackError> {
+        let file = self.files.open(block)?;
+        self.files.lend(&file, end.saturating_sub(1)..end)?;
+        Ok(())
+    }
+
     /// A part of a block file, without copying it.
     ///
     /// What is not in memory is read first, on a thread that may wait: the threads that serve would otherwise stand still

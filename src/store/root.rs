@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StoreError, StoreResult, at, at_os};
-use crate::media::{AccountId, StreamId};
+use crate::media::{AccountId, Gap, StreamId, Timestamp};
 
 /// Stands in every media root; its absence means "not mounted".
 pub const IDENTITY_FILE: &str = ".retroview-media.json";
@@ -44,6 +44,13 @@ pub struct StreamCard {
     pub title: String,
     /// The source without credentials.
     pub source: String,
+    #[serde(default)]
+    pub paused: bool,
+    #[serde(default)]
+    pub removed_at: Option<Timestamp>,
+    /// Gaps since the last footage, oldest first: no block file can say them, because they come after it.
+    #[serde(default)]
+    pub gaps_after: Vec<Gap>,
 }
 
 impl MediaRoot {
@@ -185,8 +192,20 @@ fn random_id(path: &Path) -> StoreResult<String> {
 }
 
 /// Whole or not at all: temporary file, sync, rename, sync of the folder. The temporary name is fixed, so a
-/// kill leaves at most one and the next write replaces it.
+/// kill leaves at most one and the next write replaces it; when another process puts it in place under our hands (a
+/// service and an import, with cards that say the same), ours is written again.
 pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> StoreResult<()> {
+    const TRIES: usize = 5;
+    for _ in 1..TRIES {
+        match try_write_whole(file, bytes) {
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    try_write_whole(file, bytes)
+}
+
+fn try_write_whole(file: &Path, bytes: &[u8]) -> StoreResult<()> {
     let mut temporary = file.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use retroview::ffmpeg::camera::CameraVideo;
 use serde_json::{Value, json};
 
-use crate::harness::{Service, SmallDisk, camera, ffmpeg_plays};
+use crate::harness::{Service, SmallDisk, camera, eventually, ffmpeg_plays};
 use crate::servers;
 
 /// A folder with two recordings named after their start, one right after the other.
@@ -160,6 +160,95 @@ async fn check_names_each_damage_and_repair_keeps_all_that_plays() {
     for uri in client.segments_of("/v1/streams/cam/media.m3u8?start=2026-05-03T14:00:00Z&end=2026-05-03T14:00:40Z").await {
         client.get(&format!("/v1/streams/cam/{uri}")).await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn a_loss_at_the_very_beginning_is_a_gap_too() {
+    let service = Service::builder().set("media.block_max", "10s").announce("cam").start().await;
+    let client = service.client().await;
+    client.add_stream("cam", "push:").await;
+    service.run(&["import", "cam", camera().seconds(20).file().to_str().unwrap(), "--start", "2026-05-03T14:00:00Z"]);
+    std::fs::remove_file(&blocks(&service.media())[0]).unwrap();
+    let clip = "/v1/streams/cam/clip.mp4?start=2026-05-03T14:00:00Z&end=2026-05-03T14:00:20Z";
+    assert_eq!(client.get(clip).await.expect(500).json()["code"], json!("damaged"), "told before the first byte");
+    service.run(&["check", "--repair"]);
+    let coverage = client.get("/v1/streams/cam/coverage?start=2026-05-03T14:00:00Z&end=2026-05-03T14:00:20Z").await.expect(200).json();
+    let gaps = coverage["gaps"].as_array().unwrap();
+    assert_eq!(gaps.len(), 1, "{coverage}");
+    assert_eq!((&gaps[0]["cause"], &gaps[0]["start_us"]), (&json!("damaged"), &json!(1_777_816_800_000_000_i64)), "{coverage}");
+}
+
+#[tokio::test]
+async fn a_rebuild_knows_what_came_after_the_last_footage() {
+    let mut service = Service::start().await;
+    let client = service.client().await;
+    for id in ["resumed", "paused", "removed"] {
+        client.add_stream(id, "push:").await;
+        client.push(id, "video/mp2t", camera().seconds(2).bytes()).await.expect(200);
+    }
+    client.post("/v1/streams/paused/pause", json!({})).await.expect(200);
+    service.run(&["streams", "remove", "removed"]);
+    client.post("/v1/streams/resumed/pause", json!({})).await.expect(200);
+    let waits = |cause: &'static str, id: &'static str| async move {
+        eventually("the gap says so", async || {
+            let coverage = client.coverage(id).await;
+            (coverage["gaps"].as_array()?.last()?["cause"] == json!(cause)).then_some(())
+        })
+        .await;
+    };
+    waits("paused", "resumed").await;
+    client.post("/v1/streams/resumed/resume", json!({})).await.expect(200);
+    tokio::join!(waits("no_publisher", "resumed"), waits("paused", "paused"), waits("removed", "removed"));
+    service.stop();
+    service.restart().await;
+    let ids = ["resumed", "paused", "removed"];
+    let now = service.client().await.stream("resumed").await["last_end_us"].as_i64().unwrap() / 1_000_000 + 1;
+    let path = |id: &str| format!("/v1/streams/{id}/coverage?start=1&end={now}");
+    // Whether the last one lasts still depends on how quickly we ask after the start.
+    let gaps = |coverage: &Value| {
+        let all = coverage["gaps"].as_array().unwrap().iter();
+        all.map(|g| [g["start_us"].clone(), g["end_us"].clone(), g["cause"].clone(), g["detail"].clone()]).collect::<Vec<_>>()
+    };
+    let mut before = Vec::new();
+    for id in ids {
+        before.push(service.client().await.get(&path(id)).await.expect(200).json());
+    }
+    service.stop();
+    std::fs::remove_file(service.data().join("retroview.db")).unwrap();
+    service.forget_client();
+    service.run(&["index", "rebuild"]);
+    service.restart().await;
+    for (id, before) in ids.into_iter().zip(before) {
+        let after = service.client().await.get(&path(id)).await.expect(200).json();
+        assert_eq!((&after["runs"], gaps(&after)), (&before["runs"], gaps(&before)), "{id}");
+    }
+    let listed: Value = serde_json::from_str(&service.run(&["streams", "list", "--removed", "--json"])).unwrap();
+    let recording = |id: &str| listed.as_array().unwrap().iter().find(|s| s["id"] == json!(id)).unwrap()["recording"].clone();
+    assert_eq!([recording("resumed"), recording("paused"), recording("removed")], [json!("yes"), json!("paused"), json!("removed")]);
+}
+
+#[tokio::test]
+async fn the_command_line_says_what_becomes_of_a_stream() {
+    let service = Service::builder().announce("door").start().await;
+    let port = servers::free_port();
+    service.run(&["streams", "add", "door", &format!("rtsp://127.0.0.1:{port}/cam")]);
+    let shown = eventually("the state is told", async || {
+        let shown = service.run(&["streams", "show", "door"]);
+        shown.contains("backing off: ").then_some(shown)
+    })
+    .await;
+    assert!(shown.contains("refuses the connection"), "{shown}");
+    let url = service.run(&["url", "door", "--start", "-60"]);
+    assert!(
+        url.starts_with(&service.url("/v1/streams/door/playlist.m3u8")),
+        "where the service answers, whatever it was started with: {url}"
+    );
+
+    let nowhere = service.scratch().join("typo");
+    let mut command = service.command(&["check"]);
+    let out = command.env("RETROVIEW_DATA_DIR", &nowhere).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(4) && said.contains("no Retroview data") && !nowhere.exists(), "{said}");
 }
 
 /// Another program that has the database's write lock; given back with the value.

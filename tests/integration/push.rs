@@ -108,6 +108,10 @@ async fn a_body_that_is_no_media_is_refused_in_words() {
     assert!(!answer.json()["detail"].as_str().unwrap_or("").is_empty());
     client.push("noise", "text/plain", b"hello".to_vec()).await.expect(415);
     client.push("nobody", "video/mp2t", Vec::new()).await.expect(404);
+    for file in ["playlist.m3u8", "media.m3u8", "clip.mp4?start=1&end=2", "frame.jpg", "frame.mp4"] {
+        let answer = client.get(&format!("/v1/streams/nobody/{file}")).await.expect(404);
+        assert_eq!(answer.json()["code"], json!("unknown_stream"), "{file}");
+    }
     client.push("noise", "video/mp2t", camera().bytes()).await.expect(200);
 }
 

@@ -140,19 +140,21 @@ impl FootageRows for SqliteDb {
 
     async fn totals(&self, stream: &StreamId) -> DbResult<StreamTotals> {
         let step = "add up a stream's footage";
-        let row: Option<(i64, i64, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        let row: Option<(i64, i64, i64, Option<i64>, Option<i64>, Option<i64>)> = sqlx::query_as(
             "SELECT blocks, segments, bytes,
                     (SELECT start_us FROM extents WHERE stream_key = key ORDER BY start_us LIMIT 1),
-                    (SELECT end_us FROM extents WHERE stream_key = key ORDER BY start_us DESC LIMIT 1)
+                    (SELECT end_us FROM extents WHERE stream_key = key ORDER BY start_us DESC LIMIT 1),
+                    (SELECT start_us FROM gaps WHERE stream_key = key ORDER BY start_us LIMIT 1)
              FROM streams WHERE id = ?",
         )
         .bind(stream.as_str())
         .fetch_optional(&self.readers)
         .await
         .map_err(sql(step))?;
-        let Some((blocks, segments, bytes, first, last)) = row else { return Ok(StreamTotals::default()) };
+        let Some((blocks, segments, bytes, first, last, first_gap)) = row else { return Ok(StreamTotals::default()) };
         Ok(StreamTotals {
             first_start: first.map(Timestamp),
+            first_gap: first_gap.map(Timestamp),
             last_end: last.map(Timestamp),
             blocks: unsigned("stream", blocks)?,
             segments: unsigned("stream", segments)?,

@@ -95,6 +95,7 @@ async fn flussonic(
         Asked::Live => (catch_up, None),
         Asked::Playlist(start, seconds) => (Some(start), seconds),
     };
+    app.visible_stream(&who, &stream).await?;
     let end = start.zip(seconds).map(|(start, seconds)| later(start, seconds));
     let prefix = format!("/v1/streams/{stream}/");
     send_multivariant(&app, &who, stream, Span { start, end, gaps: false }, token, &prefix, &headers).await

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::Response;
+use futures_util::TryStreamExt;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,7 +18,7 @@ use crate::http::problem::ProblemSchema;
 use crate::http::{AppState, HttpResult, Services};
 use crate::media::{StreamId, TimeRange};
 use crate::playback::PlaybackError;
-use crate::playback::clip::clip_bytes;
+use crate::playback::clip::{check_clip, clip_bytes};
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(clip))
@@ -79,6 +80,7 @@ pub async fn send_clip(
     method: &Method,
     headers: &HeaderMap,
 ) -> HttpResult<Response> {
+    app.visible_stream(who, stream).await?;
     let clip = Arc::new(app.playback.clip(who, stream, range).await?);
     let mut entity = Entity::new("video/mp4", clip.etag(), clip.len(), REVALIDATE);
     entity.headers.insert("retroview-start-us", clip.start().as_micros().into());
@@ -91,5 +93,11 @@ pub async fn send_clip(
         entity.headers.insert(header::CONTENT_DISPOSITION, value);
     }
     let reader = app.playback.reader().clone();
-    Ok(entity.respond(method, headers, |range| Body::from_stream(clip_bytes(clip.clone(), reader.clone(), range))))
+    check_clip(&clip, &reader).await?;
+    // After the first byte there is no other way to tell: the connection breaks off, and the log says why.
+    let broke_off = |error: &PlaybackError| {
+        let error: &(dyn std::error::Error + 'static) = error;
+        tracing::error!(error, "a clip broke off: its footage cannot be read back");
+    };
+    Ok(entity.respond(method, headers, |range| Body::from_stream(clip_bytes(clip.clone(), reader.clone(), range).inspect_err(broke_off))))
 }

@@ -61,6 +61,7 @@ async fn jpeg(
         Some(width) if (WIDTH_MIN..=WIDTH_MAX).contains(&width) => width,
         Some(_) => return Err(Problem::new(Code::InvalidQuery, format!("`width` is {WIDTH_MIN} to {WIDTH_MAX}."))),
     };
+    app.visible_stream(&who, &stream).await?;
     let at = moment(&app, &stream, &query).await?;
     let frame = app.playback.frame_at(&who, &stream, at).await?;
     let etag = format!("{}-{width}", frame.etag);
@@ -89,6 +90,7 @@ async fn keyframe(
     method: Method,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
+    app.visible_stream(&who, &stream).await?;
     let at = moment(&app, &stream, &query).await?;
     let frame = app.playback.frame_mp4(&who, &stream, at).await?;
     Ok(send("video/mp4", &frame.etag, frame.bytes, frame.start, frame.start, &method, &headers))

@@ -21,7 +21,7 @@ use crate::http::extract::{Json, Path};
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::{AppState, Services};
 use crate::ingest::protocol::PushFormat;
-use crate::ingest::{PublishError, PublishReport};
+use crate::ingest::{PublishError, PublishReport, SourceKind, SourceSpec};
 use crate::media::{GapCause, StreamId};
 
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -58,6 +58,9 @@ async fn push(
     let row = state.stream_for(&who, Scope::Ingest, &stream).await?;
     if row.removed_at.is_some() {
         return Err(Problem::unknown_stream(&stream));
+    }
+    if SourceSpec::stored(&row.source, None).is_ok_and(|s| s.kind() != SourceKind::Push) {
+        return Err(PublishError::NotPush(stream).into());
     }
     // The recorder hears of a pause a moment later than the row.
     if row.paused {

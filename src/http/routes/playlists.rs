@@ -66,6 +66,7 @@ async fn multivariant(
     Query(query): Query<PlaylistQuery>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
+    app.visible_stream(&who, &stream).await?;
     let now = app.clock.now();
     let (start, end) = (time(query.start.as_deref(), now)?, time(query.end.as_deref(), now)?);
     let span = Span { start, end, gaps: query.gaps() };
@@ -90,6 +91,7 @@ async fn media(
     Query(query): Query<PlaylistQuery>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
+    app.visible_stream(&who, &stream).await?;
     let now = app.clock.now();
     let (start, end) = (time(query.start.as_deref(), now)?, time(query.end.as_deref(), now)?);
     let span = Span { start, end, gaps: query.gaps() };
@@ -122,6 +124,7 @@ async fn iframes(
     Query(query): Query<PlaylistQuery>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
+    app.visible_stream(&who, &stream).await?;
     let now = app.clock.now();
     let (start, end) = (time(query.start.as_deref(), now)?, time(query.end.as_deref(), now)?);
     let asked = request(stream, Span { start, end, gaps: false }, token.as_deref());

@@ -12,8 +12,9 @@
 //! **When things fail.** A damaged or foreign file costs only itself. Anything else ends the rebuild with the index
 //! half made: do it again.
 //!
-//! **What files do not say.** Credentials of sources; whether a stream's rows were changed since its last run began;
-//! gaps that came after the last footage, except the first one.
+//! What came after the last footage, and whether the stream is paused or removed, is on the card in its folder.
+//!
+//! **What files do not say.** Credentials of sources; changes to a stream's row since its last run or gap began.
 
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::db::{Db, IndexChange};
-use crate::media::{BlockInfo, GapCause, RunId, RunInfo, StreamId, TimeRange, Timestamp};
+use crate::media::{BlockInfo, Gap, GapCause, RunId, RunInfo, StreamId, TimeRange, Timestamp};
 use crate::store::{
-    BlockName, Entry, MediaRoot, RunEnd, StoreError, StoreResult, StreamFolder, StreamWalk, read_sealed, scan, stream_folders,
+    BlockName, Entry, MediaRoot, RunEnd, StoreError, StoreResult, StreamCard, StreamFolder, StreamWalk, read_sealed, scan, stream_folders,
 };
 
 use super::check::{Finding, FindingKind, Progress};
@@ -248,15 +249,40 @@ impl Rebuild<'_> {
             self.index(last, &mut seen).await?;
         }
         // An open block is ended by the next start, which also tells the gap behind it.
-        let trailing = seen.before.as_ref().filter(|_| !recording).and_then(|end| Some((end.at, end.trailing_gap()?)));
-        if let Some((start, RunEnd { cause, detail })) = trailing {
-            self.summary.gaps += 1;
-            self.changes.push(IndexChange::GapOpened { stream: folder.stream.clone(), start, cause, detail });
+        let card = self.root.stream_card(&folder.account, &folder.stream);
+        if let Some(end) = seen.before.as_ref().filter(|_| !recording) {
+            self.gaps_behind(&folder.stream, end, card.as_ref());
         }
         self.flush().await?;
         self.db.raise_stream_counters(&folder.stream, seen.next_run_ordinal, seen.next_sequence).await?;
         if let (true, Some(end)) = (is_new, seen.before) {
-            self.restore_state(&folder.stream, &end).await?;
+            match card.filter(|card| is_current(card, &end)) {
+                Some(card) => self.restore_card(&card).await?,
+                None => self.restore_state(&folder.stream, &end).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What came after the last footage: as the stream's card has it, when it speaks of the same footage, else as its last
+    /// block does.
+    fn gaps_behind(&mut self, stream: &StreamId, end: &BlockEnd, card: Option<&StreamCard>) {
+        let told = card.filter(|card| is_current(card, end)).map(|card| &card.gaps_after[..]);
+        let from_block = || end.trailing_gap().map(|RunEnd { cause, detail }| Gap { start: end.at, end: None, cause, detail });
+        let gaps = told.map_or_else(|| from_block().into_iter().collect(), <[Gap]>::to_vec);
+        self.summary.gaps += gaps.len() as u64;
+        self.changes.extend(gaps.into_iter().map(|gap| match gap.end {
+            Some(_) => IndexChange::GapAdded { stream: stream.clone(), gap },
+            None => IndexChange::GapOpened { stream: stream.clone(), start: gap.start, cause: gap.cause, detail: gap.detail },
+        }));
+    }
+
+    async fn restore_card(&mut self, card: &StreamCard) -> IndexResult<()> {
+        if card.paused {
+            self.db.set_stream_paused(&card.stream, true).await?;
+        }
+        if card.removed_at.is_some() {
+            self.db.set_stream_removed(&card.stream, card.removed_at).await?;
         }
         Ok(())
     }
@@ -275,6 +301,11 @@ impl Rebuild<'_> {
         self.summary.skipped += 1;
         (self.report)(RebuildEvent::Skipped(finding));
     }
+}
+
+/// Whether the card was written after this end of the footage.
+fn is_current(card: &StreamCard, end: &BlockEnd) -> bool {
+    card.gaps_after.first().is_some_and(|gap| gap.start == end.at)
 }
 
 /// Of two blocks that overlap: the one that holds all of the other, else the older. Ids begin with the moment

@@ -8,7 +8,7 @@ use crate::media::{RunId, StreamId, TimeRange};
 /// See the module's documentation.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    #[error("there is no stream `{0}`; make one with `retroview streams add {0} push:`")]
+    #[error("there is no stream `{0}`")]
     UnknownStream(StreamId),
     #[error("{path} cannot be read")]
     Unreadable {

@@ -26,6 +26,23 @@ pub fn clip_bytes(clip: Arc<Clip>, reader: Reader, range: Range<u64>) -> impl St
     stream::try_unfold(walk, |mut walk| async move { Ok(walk.next().await?.map(|piece| (piece, walk))) })
 }
 
+/// So many blocks are looked at before a clip's answer begins: hours of footage, and milliseconds.
+const CHECKED_MAX: usize = 32;
+
+/// Whether the first blocks of the clip can be read to their ends.
+///
+/// # Errors
+/// As [`Reader::reaches`].
+pub async fn check_clip(clip: &Clip, reader: &Reader) -> Result<(), PlaybackError> {
+    for planned in clip.slices.iter().take(CHECKED_MAX) {
+        let slice = load(reader, *planned).await?;
+        if let Some(last) = slice.segments().last() {
+            reader.reaches(&slice.block, last.media_offset() + u64::from(last.entry.media_bytes()))?;
+        }
+    }
+    Ok(())
+}
+
 struct Walk {
     clip: Arc<Clip>,
     reader: Reader,

@@ -13,5 +13,5 @@ mod moov;
 mod plan;
 mod sidx;
 
-pub use body::clip_bytes;
+pub use body::{check_clip, clip_bytes};
 pub use plan::{Clip, ClipPlanner};

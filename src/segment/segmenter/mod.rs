@@ -32,6 +32,8 @@ const AUDIO_NEAR_TICKS: i64 = 2 * VIDEO_TIMESCALE as i64;
 const VIDEO_NEAR_TICKS: i64 = 5 * VIDEO_TIMESCALE as i64;
 /// A segment that began without a keyframe is ended early by the next one, unless it is shorter than this.
 const REPAIR_MIN_TICKS: i64 = VIDEO_TIMESCALE as i64 / 2;
+/// Nothing for so long is a silence, whatever the timestamps say afterwards. Jitter of live sources is under a second.
+const SILENT_US: i64 = 1_500_000;
 /// Samples in one segment: 20 s of 120 fps is 2,400; only broken timestamps make more.
 const SAMPLES_MAX: usize = 20_000;
 /// Holes in imported media up to this long keep their length in wall time; a longer one is a damaged time.
@@ -240,7 +242,9 @@ impl Segmenter {
         let passed = self
             .last_arrival
             .map_or(0, |last| i64::try_from(arrival.monotonic.saturating_sub(last.monotonic).as_micros()).unwrap_or(i64::MAX));
-        if by_us > 0 && (by_us - passed).abs() < 2_000_000 + by_us / 4 {
+        // An encoder that was started anew begins its time anew, too: what one missed is what it did not send.
+        let was_away = passed >= SILENT_US;
+        if was_away || (by_us > 0 && (by_us - passed).abs() < 2_000_000 + by_us / 4) {
             (GapCause::SourceSilent, "the source sent nothing for a while")
         } else {
             (GapCause::TimestampJump, "")
