@@ -20,8 +20,14 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
     ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "playback", "ingest", "telemetry"]),
-    ("app", &["media", "audit", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"]),
-    ("cli", &["media", "audit", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"]),
+    (
+        "app",
+        &["media", "audit", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"],
+    ),
+    (
+        "cli",
+        &["media", "audit", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"],
+    ),
     ("main", &["cli"]),
 ];
 

@@ -19,9 +19,12 @@
 //!
 //! **Invariants.** Pure: no I/O, no clock. Times are microseconds since the epoch, UTC.
 
+pub mod acts;
 mod canonical;
 mod chain;
+mod checkpoint;
 mod event;
 
 pub use chain::{Broken, Chain, Hash, NOTHING_BEFORE, Record};
+pub use checkpoint::{BadCheckpoint, Checkpoint, CheckpointKey, KEY_BYTES, Verifier};
 pub use event::{Act, Event};

@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::problem::{HttpResult, Problem};
 use super::recorder::Recorder;
+use crate::audit::{Act, Event};
 use crate::clock::SharedClock;
 use crate::db::{Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
@@ -75,6 +76,11 @@ impl Services {
         who.require_on(scope, stream)?;
         let row = self.db.stream(stream).await?.filter(|row| row.account == *who.account());
         row.ok_or_else(|| Problem::unknown_stream(stream))
+    }
+
+    /// Something that `who` does now, for the audit log.
+    pub fn act(&self, who: &Principal, act: Act) -> Event {
+        Event::system(self.clock.now(), act).by(who.label()).of_account(who.account())
     }
 
     /// What absolute addresses begin with: what the operator says, or how this request reached us.
