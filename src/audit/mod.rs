@@ -24,7 +24,9 @@ mod canonical;
 mod chain;
 mod checkpoint;
 mod event;
+mod views;
 
 pub use chain::{Broken, Chain, Hash, NOTHING_BEFORE, Record};
 pub use checkpoint::{BadCheckpoint, Checkpoint, CheckpointKey, KEY_BYTES, Verifier};
 pub use event::{Act, Event};
+pub use views::{Verb, Viewer, Views};

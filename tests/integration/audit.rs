@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::Service;
+use crate::harness::{Service, camera};
 
 fn records(service: &Service, args: &[&str]) -> Vec<Value> {
     let listed = service.run(&[&["audit", "list", "--json"], args].concat());
@@ -80,4 +80,29 @@ async fn an_export_verifies_without_the_service_and_no_tampering_goes_unnoticed(
     std::fs::write(&kept, checkpoint.to_string().replace("\"n\":7", "\"n\":5")).unwrap();
     let (code, said) = verify(&export, &[]);
     assert!(code == 3 && said.contains("signature"), "{said}");
+}
+
+#[tokio::test]
+async fn what_was_watched_is_recorded_with_exactly_the_ranges() {
+    let mut service = Service::start().await;
+    let client = service.client().await;
+    client.add_stream("cam", "push:").await;
+    service.run(&["import", "cam", camera().seconds(20).file().to_str().unwrap(), "--start", "2026-05-03T14:00:00Z"]);
+    let segments = client.segments_of("/v1/streams/cam/media.m3u8?start=2026-05-03T14:00:00Z&end=2026-05-03T14:00:20Z").await;
+    for uri in segments[2..6].iter().chain(&segments[10..12]) {
+        client.get(&format!("/v1/streams/cam/{uri}")).await.expect(200);
+    }
+    client.head(&format!("/v1/streams/cam/{}", segments[0])).await.expect(200);
+    client.get("/v1/streams/cam/clip.mp4?start=2026-05-03T14:00:03Z&end=2026-05-03T14:00:05Z").await.expect(200);
+    client.get("/v1/streams/cam/frame.jpg?at=2026-05-03T14:00:07Z").await.expect(200);
+    service.stop();
+    let of = |act: &str| {
+        let found = records(&service, &["--act", act]);
+        assert_eq!(found.len(), 1, "{act}: {found:?}");
+        found[0]["details"]["ranges_us"].clone()
+    };
+    let second = |s: i64| (1_777_816_800 + s) * 1_000_000;
+    assert_eq!(of("footage.watched"), json!([[second(2), second(6)], [second(10), second(12)]]));
+    assert_eq!(of("footage.exported"), json!([[second(3), second(5)]]));
+    assert_eq!(of("footage.pictured"), json!([[second(7), second(7) + 1]]));
 }
