@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use retroview::clock::SystemClock;
 use retroview::db::{DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Scope};
-use retroview::http::{HttpSettings, Recorder, Services, router};
+use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::PushFormat;
 use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
@@ -208,8 +208,17 @@ async fn served(dir: &std::path::Path) -> Served {
     let playback = Playback::new(index, Arc::new(BlockCache::new(root)), clock.clone());
     let sources = SourcePolicy::new(&[] as &[&str], &[] as &[&str]).expect("no networks, no folders");
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let services =
-        Services { db, clock, access, playback, recorder: Arc::new(NoRecorder), sources, metrics, settings: HttpSettings::default() };
+    let services = Services {
+        db,
+        clock,
+        access,
+        playback,
+        recorder: Arc::new(NoRecorder),
+        sources,
+        metrics,
+        settings: HttpSettings::default(),
+        views: ViewLog::default(),
+    };
     Served { router: router(Arc::new(services)), token, ends }
 }
 

@@ -15,6 +15,7 @@
 //! | [`config`] | what the operator wrote becomes checked values |
 //! | [`clock`], [`telemetry`] | the only place that asks the time; form of the log, names of metrics |
 //! | [`media`] | timestamp, range, segment, run, block, gap as pure values |
+//! | [`audit`] | events, and the chain of records that cannot be changed unnoticed |
 //! | [`ffmpeg`] | the only room that names FFmpeg: open, read, init segments, decode |
 //! | [`ingest`] | bytes come in: supervisor, worker processes, sources, import |
 //! | [`segment`] | packets become segments |
@@ -32,6 +33,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,22 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("media", &[]),
+    ("audit", &["media"]),
     ("clock", &["media"]),
     ("config", &[]),
     ("telemetry", &["config"]),
     ("ffmpeg", &["media", "clock"]),
     ("segment", &["media", "ffmpeg"]),
     ("store", &["media"]),
-    ("db", &["media"]),
+    ("db", &["media", "audit"]),
     ("index", &["media", "clock", "db", "store", "telemetry"]),
     ("entitlement", &["media", "clock", "db"]),
     ("playback", &["media", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
-    ("http", &["media", "clock", "db", "store", "index", "entitlement", "playback", "ingest", "telemetry"]),
-    ("app", &["media", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"]),
-    ("cli", &["media", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"]),
+    ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "playback", "ingest", "telemetry"]),
+    (
+        "app",
+        &["media", "audit", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"],
+    ),
+    (
+        "cli",
+        &["media", "audit", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"],
+    ),
     ("main", &["cli"]),
 ];
 

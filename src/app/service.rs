@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Asked, DataDirLock, Opened, Signals, StartError};
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::db::Db;
 use crate::entitlement::{Access, AccessSettings};
 use crate::ffmpeg::DecoderPool;
-use crate::http::{self, HttpSettings, ServeLimits, Services};
+use crate::http::{self, HttpSettings, ServeLimits, Services, ViewLog};
 use crate::index::Index;
 use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
@@ -28,6 +29,9 @@ pub struct Service {
     supervisor: SupervisorHandle,
     http: JoinHandle<()>,
     stop_http: CancellationToken,
+    views: ViewLog,
+    db: Db,
+    clock: SharedClock,
     _lock: DataDirLock,
 }
 
@@ -51,6 +55,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
     let supervisor = supervisor::start(settings, opened.index.clone(), opened.root.clone(), opened.clock.clone())
         .await
         .map_err(|e| step("start workers")(e.into()))?;
+    let views = ViewLog::default();
     let state = Arc::new(Services {
         db: opened.db().clone(),
         clock: opened.clock.clone(),
@@ -65,15 +70,18 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
             ingest_idle_timeout: config.ingest.silence_timeout,
             ..HttpSettings::default()
         },
+        views: views.clone(),
     });
+    tokio::spawn(record_views(views.clone(), opened.db().clone(), opened.clock.clone()));
     tokio::spawn(keep_metrics_small(metrics));
     tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
     let stop_http = CancellationToken::new();
     let limits = ServeLimits { drain_timeout: config.server.drain_timeout, ..ServeLimits::default() };
+    let (db, clock) = (opened.db().clone(), opened.clock.clone());
     let super::Claim { listener, lock, .. } = opened.claim;
     let http = tokio::spawn(http::serve(listener, http::router(state), limits, stop_http.clone()));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-    Ok(Service { address, supervisor, http, stop_http, _lock: lock })
+    Ok(Service { address, supervisor, http, stop_http, views, db, clock, _lock: lock })
 }
 
 impl Service {
@@ -103,7 +111,20 @@ impl Service {
             if let Err(error) = self.http.await {
                 tracing::error!(%error, "the HTTP side ended in disorder");
             }
+            // Nothing is sent any more: what was seen until now is recorded now.
+            self.views.record(&self.db, self.clock.now(), true).await;
         });
+    }
+}
+
+/// Half the time somebody must have stopped watching: their record comes soon after that.
+const VIEWS_STEP: Duration = Duration::from_secs(30);
+
+async fn record_views(views: ViewLog, db: Db, clock: SharedClock) {
+    let mut every = tokio::time::interval(VIEWS_STEP);
+    loop {
+        every.tick().await;
+        views.record(&db, clock.now(), false).await;
     }
 }
 

@@ -6,6 +6,7 @@
 //! Fit for scripts: answers go to stdout, everything else to stderr; an error is one line that ends with what
 //! to try; exit codes are stable ([`Exit`]); whatever lists takes `--json`; progress is drawn only on a terminal.
 
+mod audit;
 mod camera;
 mod check;
 mod children;
@@ -79,6 +80,8 @@ enum Command {
     /// A synthetic camera: moving picture, burned-in clock, tone.
     #[command(hide = true)]
     Camera(camera::CameraArgs),
+    /// Who did what: look, export, sign, verify.
+    Audit(audit::AuditArgs),
     /// Look at the configuration.
     Config(config::ConfigArgs),
 }
@@ -111,6 +114,7 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Worker => children::run_worker(),
         Command::Decoder => children::run_decoder(),
         Command::Camera(args) => camera::run(args, &context),
+        Command::Audit(args) => audit::run(args, &context),
         Command::Config(args) => config::run(args, &context),
     };
     result.unwrap_or_else(|error| Failure::from_error(error).tell())

@@ -4,8 +4,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::app::Announcement;
+use crate::audit::{Act, Event, acts};
 use crate::clock::{Clock, SystemClock};
 use crate::db::{Db, DbError, NewStream, StreamRow, StreamTotals};
+use crate::entitlement::Principal;
 use crate::ingest::{SourcePolicy, SourceSpec};
 use crate::media::{AccountId, Gap, StreamId, TimeRange, Timestamp};
 
@@ -91,11 +93,12 @@ pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> 
             StreamsCommand::Show { id, json } => show(&database, &id, json).await,
             StreamsCommand::Pause { id } => {
                 recorded(db, &id).await?;
-                db.set_stream_paused(&id, true).await?;
+                db.recording(act(acts::STREAM_PAUSED, &id)).set_stream_paused(&id, true).await?;
                 Ok(Exit::Ok)
             }
             StreamsCommand::Resume { id } => {
                 let row = existing(db, &id).await?;
+                let db = db.recording(act(acts::STREAM_RESUMED, &id));
                 if row.removed_at.is_some() {
                     db.set_stream_removed(&id, None).await?;
                 }
@@ -104,12 +107,18 @@ pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> 
             }
             StreamsCommand::Remove { id } => {
                 recorded(db, &id).await?;
-                db.set_stream_removed(&id, Some(SystemClock.now())).await?;
+                db.recording(act(acts::STREAM_REMOVED, &id)).set_stream_removed(&id, Some(SystemClock.now())).await?;
                 Ok(Exit::Ok)
             }
         }
     };
     if begins { context.with_new_database(work) } else { context.with_database(work) }
+}
+
+/// What the person at the machine does to a stream.
+fn act(act: Act, stream: &StreamId) -> Event {
+    let event = Event::system(SystemClock.now(), act).of_account(&AccountId::main()).on_stream(stream);
+    event.by(Principal::command_line(AccountId::main()).label())
 }
 
 async fn add(database: &Database, id: StreamId, source: &str, title: Option<String>, json: bool) -> anyhow::Result<Exit> {
@@ -125,7 +134,8 @@ async fn add(database: &Database, id: StreamId, source: &str, title: Option<Stri
         credentials: spec.credentials_text(),
         id,
     };
-    let row = match database.db.add_stream(&new, SystemClock.now()).await {
+    let added = act(acts::STREAM_ADDED, &new.id).with("source", new.source.clone());
+    let row = match database.db.recording(added).add_stream(&new, SystemClock.now()).await {
         Ok(row) => row,
         Err(e @ DbError::Exists { .. }) => {
             let known = database.db.stream(&new.id).await?;

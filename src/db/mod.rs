@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::audit::{Chain, Event, Record};
 use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunId, RunInfo, SegmentEntry, StreamId, TimeRange, Timestamp};
 
 /// What can go wrong with rows.
@@ -258,6 +259,32 @@ pub trait AccessRows: Send + Sync {
     async fn secret(&self, name: &str, fresh: &[u8]) -> DbResult<Vec<u8>>;
 }
 
+/// Which records of the audit log are wanted; empty: all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    pub account: Option<AccountId>,
+    pub stream: Option<StreamId>,
+    pub actor: Option<String>,
+    /// A whole act (`stream.paused`) or its noun (`stream`).
+    pub act: Option<String>,
+    /// When it happened.
+    pub range: Option<TimeRange>,
+}
+
+/// The audit log. Nothing in it changes or goes.
+#[async_trait]
+pub trait AuditRows: Send + Sync {
+    /// The same database, whose next change also records `event`, in the same transaction: both happen or neither. Once;
+    /// changes after it record nothing.
+    fn recording(&self, event: Event) -> Db;
+    /// Records what changes no other row.
+    async fn audit(&self, event: Event) -> DbResult<Record>;
+    /// Number and hash of the newest record.
+    async fn audit_head(&self) -> DbResult<Chain>;
+    /// Records after the one with this number, oldest first, at most `limit`.
+    async fn audit_records(&self, query: &AuditQuery, after: u64, limit: u32) -> DbResult<Vec<Record>>;
+}
+
 /// Whether the database answers and can be written: `/readyz`.
 #[async_trait]
 pub trait Health: Send + Sync {
@@ -273,5 +300,5 @@ pub trait InstallationRows: Send + Sync {
 }
 
 /// Everything an installation keeps in rows.
-pub trait Database: StreamRows + FootageRows + AccessRows + InstallationRows + Health {}
-impl<T: StreamRows + FootageRows + AccessRows + InstallationRows + Health> Database for T {}
+pub trait Database: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + Health {}
+impl<T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + Health> Database for T {}

@@ -1,6 +1,6 @@
 //! What every handler can reach.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::header::HOST;
@@ -10,11 +10,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::problem::{HttpResult, Problem};
 use super::recorder::Recorder;
+use crate::audit::{Act, Event, Verb, Viewer, Views};
 use crate::clock::SharedClock;
 use crate::db::{Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
 use crate::ingest::SourcePolicy;
-use crate::media::StreamId;
+use crate::media::{StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
 
 /// What the operator may choose, already checked.
@@ -55,9 +56,47 @@ pub struct Services {
     /// What `/metrics` prints.
     pub metrics: PrometheusHandle,
     pub settings: HttpSettings,
+    /// Who sees what, until it is recorded.
+    pub views: ViewLog,
+}
+
+/// What has been seen and is not recorded yet.
+#[derive(Clone, Default)]
+pub struct ViewLog(Arc<Mutex<Views>>);
+
+impl ViewLog {
+    fn lock(&self) -> MutexGuard<'_, Views> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records what is due at `now`; at the end of the service everything.
+    pub async fn record(&self, db: &Db, now: Timestamp, all: bool) {
+        let due = if all { self.lock().all() } else { self.lock().due(now) };
+        record(db, due).await;
+    }
+}
+
+/// Watching goes on when its record cannot be written: the log of the service then says what the audit log does not.
+async fn record(db: &Db, events: Vec<Event>) {
+    for event in events {
+        let (actor, act) = (event.actor.clone(), event.act.clone());
+        if let Err(error) = db.audit(event).await {
+            tracing::error!(error = &error as &dyn std::error::Error, actor, act, "what was seen could not be recorded");
+        }
+    }
 }
 
 impl Services {
+    /// `who` is about to be sent this part of a stream.
+    pub fn saw(&self, who: &Principal, stream: &StreamId, verb: Verb, range: TimeRange) {
+        let viewer = Viewer { account: who.account().clone(), actor: who.label(), stream: stream.clone(), verb };
+        let due = self.views.lock().note(viewer, range, self.clock.now());
+        if !due.is_empty() {
+            let db = self.db.clone();
+            tokio::spawn(async move { record(&db, due).await });
+        }
+    }
+
     /// The stream's row, if there is such a stream and `who` may see it. Removed streams are there as long as their footage
     /// is.
     ///
@@ -75,6 +114,11 @@ impl Services {
         who.require_on(scope, stream)?;
         let row = self.db.stream(stream).await?.filter(|row| row.account == *who.account());
         row.ok_or_else(|| Problem::unknown_stream(stream))
+    }
+
+    /// Something that `who` does now, for the audit log.
+    pub fn act(&self, who: &Principal, act: Act) -> Event {
+        Event::system(self.clock.now(), act).by(who.label()).of_account(who.account())
     }
 
     /// What absolute addresses begin with: what the operator says, or how this request reached us.

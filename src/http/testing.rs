@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 use super::recorder::Recorder;
-use super::state::{AppState, HttpSettings, Services};
+use super::state::{AppState, HttpSettings, Services, ViewLog};
 use crate::clock::ManualClock;
 use crate::db::{self, DbResult, NewStream};
 use crate::entitlement::{self, Access, AccessSettings, NewToken, Scope};
@@ -85,8 +85,17 @@ impl TestApp {
         });
         let sources = SourcePolicy::new(&["10.0.0.0/8"], &[] as &[&str]).unwrap();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let state =
-            Arc::new(Services { db, clock: clock.clone(), access, playback, recorder: recorder.clone(), sources, metrics, settings });
+        let state = Arc::new(Services {
+            db,
+            clock: clock.clone(),
+            access,
+            playback,
+            recorder: recorder.clone(),
+            sources,
+            metrics,
+            settings,
+            views: ViewLog::default(),
+        });
         let router = super::router(state.clone());
         let app = TestApp { recorder, state, clock, router, _dir: dir };
         app.add_stream("cam1", "rtsp://192.0.2.7/1").await;

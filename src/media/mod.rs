@@ -10,6 +10,7 @@
 //! | segment | [`SegmentEntry`], [`SegmentTable`] | what players fetch; starts at a keyframe |
 //! | block | [`BlockInfo`] | one file of consecutive segments of one run |
 //! | gap | [`Gap`], [`GapCause`] | time in which nothing playable is stored, and why |
+//! | window | [`Window`], [`PlanHistory`] | how long a segment stays after its end, and the plans that said so |
 //! | coverage | [`Coverage`] | runs and gaps over a range |
 //!
 //! Wall time and media time are never silently derived from one another: a segment stores both its wall
@@ -26,6 +27,7 @@ mod id;
 mod run;
 mod segment;
 mod time;
+mod window;
 
 pub use block::{BlockInfo, BlockState, block_path};
 pub use coverage::{Coverage, CoverageRun};
@@ -34,3 +36,4 @@ pub use id::{AccountId, BlockId, IdError, RunId, StreamId};
 pub use run::{AUDIO_TRACK_ID, AudioTrack, RunInfo, VIDEO_TIMESCALE, VIDEO_TRACK_ID, VideoTrack};
 pub use segment::{Segment, SegmentEntry, SegmentTable, SegmentTableError};
 pub use time::{EmptyRange, TimeRange, Timestamp, TimestampError};
+pub use window::{PlanHistory, PlanSpan, Window};

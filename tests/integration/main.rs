@@ -6,6 +6,7 @@
 mod harness;
 mod servers;
 
+mod audit;
 mod bad_input;
 mod command_line;
 mod first_steps;

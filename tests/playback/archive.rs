@@ -17,7 +17,7 @@ use retroview::db::{Db, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Scope};
 use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput};
 use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read};
-use retroview::http::{HttpSettings, Recorder, Services, router};
+use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::PushFormat;
 use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
@@ -115,6 +115,7 @@ impl Archive {
             sources: SourcePolicy::default(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             settings: HttpSettings::default(),
+            views: ViewLog::default(),
         };
         let router = router(Arc::new(services));
         Archive { dir, clock, db, index, router, admin, root, next_run: 0, next_sequence: 0, last_end: None, segments_per_block: 3 }

@@ -4,11 +4,13 @@
 //! `s` source ended, `k` killed, `d` damaged), `.` neither.
 
 mod access;
+mod audit;
 mod model;
 
 use std::collections::HashMap;
 
 pub(crate) use access::*;
+pub(crate) use audit::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 
 use super::*;
@@ -69,6 +71,9 @@ macro_rules! contract_suite {
             users_sessions_and_tokens_come_and_go,
             a_secret_stays_what_it_was_first,
             the_media_folder_is_remembered,
+            a_change_and_its_record_happen_together_or_not_at_all,
+            the_audit_log_is_a_chain_that_can_be_searched,
+            records_are_appended_one_after_the_other,
             random_histories_agree_with_a_simple_model,
         );
     };

@@ -17,6 +17,7 @@ macro_rules! select_tokens {
 #[async_trait]
 impl AccessRows for SqliteDb {
     async fn put_user(&self, user: &UserRow) -> DbResult<()> {
+        let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO users (name, account, password_hash, language, created_us) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (name) DO UPDATE SET account = ?2, password_hash = ?3, language = ?4",
@@ -26,10 +27,10 @@ impl AccessRows for SqliteDb {
         .bind(&user.password_hash)
         .bind(&user.language)
         .bind(user.created_at.as_micros())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await
         .map_err(sql("store a user"))?;
-        Ok(())
+        tx.commit().await.map_err(sql("store a user"))
     }
 
     async fn user(&self, name: &str) -> DbResult<Option<UserRow>> {
@@ -50,16 +51,17 @@ impl AccessRows for SqliteDb {
     }
 
     async fn add_session(&self, session: &SessionRow) -> DbResult<()> {
+        let mut tx = self.write().await?;
         sqlx::query("INSERT INTO sessions (id_hash, user, account, created_us, expires_us) VALUES (?, ?, ?, ?, ?)")
             .bind(&session.id_hash[..])
             .bind(&session.user)
             .bind(session.account.as_str())
             .bind(session.created_at.as_micros())
             .bind(session.expires_at.as_micros())
-            .execute(&self.writer)
+            .execute(&mut *tx)
             .await
             .map_err(sql("store a session"))?;
-        Ok(())
+        tx.commit().await.map_err(sql("store a session"))
     }
 
     async fn session(&self, id_hash: &[u8; 32]) -> DbResult<Option<SessionRow>> {
@@ -75,12 +77,13 @@ impl AccessRows for SqliteDb {
     }
 
     async fn remove_session(&self, id_hash: &[u8; 32]) -> DbResult<()> {
+        let mut tx = self.write().await?;
         sqlx::query("DELETE FROM sessions WHERE id_hash = ?")
             .bind(&id_hash[..])
-            .execute(&self.writer)
+            .execute(&mut *tx)
             .await
             .map_err(sql("remove a session"))?;
-        Ok(())
+        tx.commit().await.map_err(sql("remove a session"))
     }
 
     async fn remove_sessions_expired_before(&self, now: Timestamp) -> DbResult<u64> {
@@ -94,6 +97,7 @@ impl AccessRows for SqliteDb {
 
     async fn add_token(&self, token: &TokenRow) -> DbResult<()> {
         let streams: Vec<&str> = token.streams.iter().map(|s| s.as_str()).collect();
+        let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO tokens (id, account, name, hash, scopes, streams, created_us, expires_us, last_used_us)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -107,10 +111,10 @@ impl AccessRows for SqliteDb {
         .bind(token.created_at.as_micros())
         .bind(token.expires_at.map(Timestamp::as_micros))
         .bind(token.last_used_at.map(Timestamp::as_micros))
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await
         .map_err(sql("store a token"))?;
-        Ok(())
+        tx.commit().await.map_err(sql("store a token"))
     }
 
     async fn token_by_hash(&self, hash: &[u8; 32]) -> DbResult<Option<TokenRow>> {
@@ -128,8 +132,15 @@ impl AccessRows for SqliteDb {
     }
 
     async fn remove_token(&self, id: &str) -> DbResult<bool> {
-        let done = sqlx::query("DELETE FROM tokens WHERE id = ?").bind(id).execute(&self.writer).await.map_err(sql("remove a token"))?;
-        Ok(done.rows_affected() > 0)
+        let step = "remove a token";
+        let mut tx = self.write().await?;
+        let done = sqlx::query("DELETE FROM tokens WHERE id = ?").bind(id).execute(&mut *tx).await.map_err(sql(step))?;
+        if done.rows_affected() == 0 {
+            // Nothing happened: nothing is recorded.
+            return Ok(false);
+        }
+        tx.commit().await.map_err(sql(step))?;
+        Ok(true)
     }
 
     async fn touch_token(&self, id: &str, used_at: Timestamp) -> DbResult<()> {

@@ -6,6 +6,7 @@
 //! batched by the caller.
 
 mod access;
+mod audit;
 mod commit;
 mod error;
 mod footage;
@@ -49,6 +50,8 @@ pub struct SqliteDb {
     readers: SqlitePool,
     /// Streams are never renamed or deleted, so what is known of them stays true.
     keys: Arc<RwLock<HashMap<StreamId, StreamKey>>>,
+    /// Goes into the next transaction: see [`super::AuditRows::recording`].
+    pending: audit::Pending,
 }
 
 /// What other tables know a stream by.
@@ -94,13 +97,15 @@ impl SqliteDb {
             .max_lifetime(None)
             .test_before_acquire(false);
         let readers = readers.connect_with(options.pragma("query_only", "ON")).await.map_err(|e| open_error(path, e))?;
-        Ok(SqliteDb { writer, readers, keys: Arc::default() })
+        Ok(SqliteDb { writer, readers, keys: Arc::default(), pending: None })
     }
 
     /// A transaction that has the write lock from its beginning, so that what it reads stays true until it
     /// commits. Dropped without commit, it leaves nothing.
     async fn write(&self) -> DbResult<Transaction<'static, Sqlite>> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(sql("begin a transaction"))
+        let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(sql("begin a transaction"))?;
+        audit::append_pending(&mut tx, &self.pending).await?;
+        Ok(tx)
     }
 
     /// # Errors

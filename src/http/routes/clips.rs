@@ -11,6 +11,7 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audit::Verb;
 use crate::entitlement::Principal;
 use crate::http::entity::{Entity, REVALIDATE};
 use crate::http::extract::{Path, Query, time};
@@ -94,6 +95,9 @@ pub async fn send_clip(
     }
     let reader = app.playback.reader().clone();
     check_clip(&clip, &reader).await?;
+    if let (&Method::GET, Ok(range)) = (method, TimeRange::new(clip.start(), clip.end())) {
+        app.saw(who, stream, Verb::Exported, range);
+    }
     // After the first byte there is no other way to tell: the connection breaks off, and the log says why.
     let broke_off = |error: &PlaybackError| {
         let error: &(dyn std::error::Error + 'static) = error;

@@ -8,12 +8,13 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audit::Verb;
 use crate::entitlement::Principal;
 use crate::http::entity::{self, Entity, REVALIDATE, slice_of};
 use crate::http::extract::{Path, Query, time};
 use crate::http::problem::{Code, Problem, ProblemSchema};
 use crate::http::{AppState, HttpResult};
-use crate::media::{StreamId, Timestamp};
+use crate::media::{StreamId, TimeRange, Timestamp};
 
 /// Wider than any source; a wider one is not made larger.
 const WIDTH_MAX: u32 = 7680;
@@ -64,6 +65,7 @@ async fn jpeg(
     app.visible_stream(&who, &stream).await?;
     let at = moment(&app, &stream, &query).await?;
     let frame = app.playback.frame_at(&who, &stream, at).await?;
+    saw(&app, &who, &stream, at);
     let etag = format!("{}-{width}", frame.etag);
     // Decoding is the dearest thing there is; not for an answer that says "unchanged".
     let known = entity::is_known(&headers, &etag);
@@ -93,7 +95,14 @@ async fn keyframe(
     app.visible_stream(&who, &stream).await?;
     let at = moment(&app, &stream, &query).await?;
     let frame = app.playback.frame_mp4(&who, &stream, at).await?;
+    saw(&app, &who, &stream, frame.start);
     Ok(send("video/mp4", &frame.etag, frame.bytes, frame.start, frame.start, &method, &headers))
+}
+
+fn saw(app: &AppState, who: &Principal, stream: &StreamId, at: Timestamp) {
+    if let Ok(moment) = TimeRange::new(at, at.saturating_add_micros(1)) {
+        app.saw(who, stream, Verb::Pictured, moment);
+    }
 }
 
 /// The time asked for, or that of the newest picture.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::audit::Verb;
 use crate::entitlement::Principal;
 use crate::http::auth::SignedToken;
 use crate::http::entity::{Entity, IMMUTABLE, IMMUTABLE_SHARED, REVALIDATE, slice_of, slices_of};
@@ -99,6 +100,9 @@ async fn segment(
         Some(_) => return Err(Problem::new(Code::InvalidQuery, "`track` is `video` or `audio`.")),
     };
     let part = app.playback.segment(&who, &stream, start, track).await?;
+    if method == Method::GET {
+        app.saw(&who, &stream, Verb::Watched, part.segment.range());
+    }
     let entity = Entity::new("video/iso.segment", &part.etag(track), part.len(), immutable(&token));
     Ok(entity.respond(&method, &headers, slices_of(part.pieces)))
 }
@@ -127,6 +131,9 @@ async fn block(
     let name = name_of(&file, ".mp4")?;
     let id: BlockId = name.parse().map_err(|_| Problem::new(Code::UnknownBlock, format!("There is no block `{name}`.")))?;
     let part = app.playback.block(&who, &stream, id).await?;
+    if let (&Method::GET, Some(range)) = (&method, part.block.range()) {
+        app.saw(&who, &stream, Verb::Exported, range);
+    }
     let cache_control = if part.is_complete() { immutable(&token) } else { REVALIDATE };
     let mut entity = Entity::new("video/mp4", &part.etag(), part.len(), cache_control);
     entity.headers.insert("retroview-start-us", part.block.start.as_micros().into());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audit::acts;
 use crate::db::{DbError, NewStream, StreamRow};
 use crate::entitlement::{Principal, Scope};
 use crate::http::extract::{Json, Path};
@@ -142,7 +143,8 @@ async fn add_stream(
         source: source.to_string(),
         credentials: source.credentials_text(),
     };
-    let row = match state.db.add_stream(&new, state.clock.now()).await {
+    let added = state.act(&who, acts::STREAM_ADDED).on_stream(&new.id).with("source", new.source.clone());
+    let row = match state.db.recording(added).add_stream(&new, state.clock.now()).await {
         Err(DbError::Exists { .. }) => return Err(exists(&state, &new.id).await?),
         outcome => outcome?,
     };
@@ -165,11 +167,16 @@ async fn change_stream(
     recorded(&state, &who, &stream).await?;
     let source = asked.source.as_deref().map(|text| checked_source(&state, text)).transpose()?;
     let title = asked.title.map(checked_title).transpose()?;
+    let changed = |key: &str, to: &str| state.act(&who, acts::STREAM_CHANGED).on_stream(&stream).with(key, to);
     if let Some(title) = &title {
-        state.db.set_stream_title(&stream, title).await?;
+        state.db.recording(changed("title", title)).set_stream_title(&stream, title).await?;
     }
     if let Some(source) = &source {
-        state.db.set_stream_source(&stream, &source.to_string(), source.credentials_text().as_deref()).await?;
+        state
+            .db
+            .recording(changed("source", &source.to_string()))
+            .set_stream_source(&stream, &source.to_string(), source.credentials_text().as_deref())
+            .await?;
     }
     tracing::info!(%stream, title, source = source.map(|s| s.to_string()), by = who.label(), "stream changed");
     state.recorder.reload().await?;
@@ -183,7 +190,8 @@ async fn change_stream(
     responses((status = 204, description = "It is not recorded any more")))]
 async fn remove_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<StatusCode> {
     recorded(&state, &who, &stream).await?;
-    state.db.set_stream_removed(&stream, Some(state.clock.now())).await?;
+    let removed = state.act(&who, acts::STREAM_REMOVED).on_stream(&stream);
+    state.db.recording(removed).set_stream_removed(&stream, Some(state.clock.now())).await?;
     tracing::info!(%stream, by = who.label(), "stream removed");
     state.recorder.reload().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -196,7 +204,8 @@ async fn remove_stream(State(state): State<AppState>, who: Principal, Path(strea
     responses((status = 200, body = Stream, description = "As it is now")))]
 async fn pause_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<Json<Stream>> {
     recorded(&state, &who, &stream).await?;
-    state.db.set_stream_paused(&stream, true).await?;
+    let paused = state.act(&who, acts::STREAM_PAUSED).on_stream(&stream);
+    state.db.recording(paused).set_stream_paused(&stream, true).await?;
     changed(&state, &who, &stream, "stream paused").await
 }
 
@@ -207,10 +216,11 @@ async fn pause_stream(State(state): State<AppState>, who: Principal, Path(stream
     responses((status = 200, body = Stream, description = "As it is now")))]
 async fn resume_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<Json<Stream>> {
     let row = state.stream_for(&who, Scope::Admin, &stream).await?;
+    let db = state.db.recording(state.act(&who, acts::STREAM_RESUMED).on_stream(&stream));
     if row.removed_at.is_some() {
-        state.db.set_stream_removed(&stream, None).await?;
+        db.set_stream_removed(&stream, None).await?;
     }
-    state.db.set_stream_paused(&stream, false).await?;
+    db.set_stream_paused(&stream, false).await?;
     changed(&state, &who, &stream, "stream resumed").await
 }
 

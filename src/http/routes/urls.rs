@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::audit::acts;
 use crate::entitlement::Principal;
 use crate::http::extract::{Json, Path};
 use crate::http::problem::HttpResult;
@@ -65,6 +66,8 @@ async fn sign_urls(
     state.visible_stream(&who, &stream).await?;
     let expires_in_us = i64::from(asked.expires_in_s.unwrap_or(EXPIRES_IN_S)) * Timestamp::MICROS_PER_SECOND;
     let (token, granted) = state.access.sign(&who, &stream, range, now.saturating_add_micros(expires_in_us))?;
+    let shared = state.act(&who, acts::RANGE_SHARED).on_stream(&stream).over(granted.range);
+    state.db.audit(shared.with("expires_at_us", granted.expires_at.as_micros())).await?;
     let base = format!("{}/v1/streams/{stream}", state.base_url(&uri, &headers));
     let start = granted.range.start();
     let until = end.map_or_else(String::new, |end| format!("&end={end}"));
