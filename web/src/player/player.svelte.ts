@@ -171,9 +171,10 @@ export class Player {
     const { mediaS, lengthS } = this.#frame;
     const nowS = this.#video.currentTime;
     // From the middle of a frame, so that rounding cannot show the same one again. After a seek the frame may not have
-    // been told yet; one frame from wherever in it the seek went is right as well.
+    // been told yet; one frame from wherever in it the seek went is right as well, and a little after: it may have gone to
+    // where the frame begins.
     const told = mediaS - roundingS <= nowS && nowS < mediaS + lengthS + roundingS;
-    this.#video.currentTime = Math.max(0, (told ? mediaS + lengthS / 2 : nowS) + direction * lengthS);
+    this.#video.currentTime = Math.max(0, (told ? mediaS + lengthS / 2 : nowS + roundingS) + direction * lengthS);
   }
 
   toggle(): void {
