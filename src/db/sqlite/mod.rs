@@ -172,6 +172,8 @@ async fn check_ours(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
 }
 
 async fn migrate(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
+    // Before the first table: a process that starts beside this one must not take it for somebody else's.
+    sqlx::query("PRAGMA application_id = 0x52564442").execute(&mut *conn).await.map_err(|e| open_error(path, e))?;
     // Two processes starting at once: who comes second to one migration may still be first to the next, so each is a
     // chance to lose. Then the next attempt finds it done.
     let mut run = MIGRATIONS.run_direct(None, &mut *conn, false).await;
@@ -189,7 +191,6 @@ async fn migrate(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
         Err(MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _)) => return Err(open_error(path, e)),
         Err(e) => return Err(DbError::Sql { step: "bring the database's tables up to date", source: e.into() }),
     }
-    sqlx::query("PRAGMA application_id = 0x52564442").execute(conn).await.map_err(|e| open_error(path, e))?;
     Ok(())
 }
 
