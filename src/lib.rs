@@ -16,6 +16,7 @@
 //! | [`clock`], [`telemetry`] | the only place that asks the time; form of the log, names of metrics |
 //! | [`media`] | timestamp, range, segment, run, block, gap as pure values |
 //! | [`audit`] | events, and the chain of records that cannot be changed unnoticed |
+//! | [`plans`] | what is sold: grants, versions, the catalogue |
 //! | [`ffmpeg`] | the only room that names FFmpeg: open, read, init segments, decode |
 //! | [`ingest`] | bytes come in: supervisor, worker processes, sources, import |
 //! | [`segment`] | packets become segments |
@@ -44,6 +45,7 @@ pub mod http;
 pub mod index;
 pub mod ingest;
 pub mod media;
+pub mod plans;
 pub mod playback;
 pub mod segment;
 pub mod store;

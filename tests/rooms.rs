@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("media", &[]),
     ("audit", &["media"]),
+    ("plans", &["media"]),
     ("clock", &["media"]),
     ("config", &[]),
     ("telemetry", &["config"]),
@@ -20,8 +21,14 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
     ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "playback", "ingest", "telemetry"]),
-    ("app", &["media", "audit", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"]),
-    ("cli", &["media", "audit", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"]),
+    (
+        "app",
+        &["media", "audit", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"],
+    ),
+    (
+        "cli",
+        &["media", "audit", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"],
+    ),
     ("main", &["cli"]),
 ];
 
