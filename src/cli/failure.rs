@@ -70,7 +70,7 @@ impl Failure {
         let db = error.chain().find_map(|e| e.downcast_ref::<DbError>());
         match db {
             Some(DbError::Missing { .. }) => Failure::new(Exit::NotFound, message),
-            Some(DbError::Exists { .. } | DbError::Overlap { .. }) => Failure::new(Exit::Conflict, message),
+            Some(DbError::Exists { .. } | DbError::Overlap { .. } | DbError::Changed { .. }) => Failure::new(Exit::Conflict, message),
             Some(DbError::Locked(_)) => Failure::new(Exit::Conflict, message).hint("the same again in a moment"),
             Some(DbError::ReadOnly(_)) => {
                 Failure::new(Exit::Failed, message).hint("running it as the user that owns the data directory (sudo -u …)")
