@@ -24,6 +24,7 @@
 //! | [`db`] | every SQL statement |
 //! | [`index`] | which segments cover which time; live edge, recovery, rebuild, check |
 //! | [`entitlement`] | who may do what, and the only maker of a permitted range |
+//! | [`accounts`] | customers: subscriptions, what they cost and grant |
 //! | [`playback`] | playlists, ranges, clips, frames |
 //! | [`http`] | axum, and nothing else that knows axum |
 //!
@@ -33,6 +34,7 @@
 // These pages are for those who work on the code: built with --document-private-items.
 #![allow(rustdoc::private_intra_doc_links)]
 
+pub mod accounts;
 pub mod app;
 pub mod audit;
 pub mod cli;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("media", &[]),
     ("audit", &["media"]),
     ("plans", &["media"]),
@@ -18,16 +18,49 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("db", &["media", "audit"]),
     ("index", &["media", "audit", "clock", "db", "store", "telemetry"]),
     ("entitlement", &["media", "audit", "clock", "db"]),
+    ("accounts", &["media", "audit", "db", "plans"]),
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
-    ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "playback", "ingest", "telemetry"]),
+    ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "plans", "accounts", "playback", "ingest", "telemetry"]),
     (
         "app",
-        &["media", "audit", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"],
+        &[
+            "media",
+            "audit",
+            "clock",
+            "config",
+            "telemetry",
+            "db",
+            "store",
+            "index",
+            "entitlement",
+            "plans",
+            "accounts",
+            "playback",
+            "ingest",
+            "http",
+            "ffmpeg",
+        ],
     ),
     (
         "cli",
-        &["media", "audit", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"],
+        &[
+            "media",
+            "audit",
+            "clock",
+            "config",
+            "telemetry",
+            "ffmpeg",
+            "db",
+            "store",
+            "index",
+            "entitlement",
+            "plans",
+            "accounts",
+            "playback",
+            "ingest",
+            "app",
+        ],
     ),
     ("main", &["cli"]),
 ];
