@@ -81,3 +81,9 @@ INSERT INTO accounts (id, name, zone, language, created_us)
 INSERT INTO subscriptions (account, plan, plan_version, start_us, term_months, renews, settled_terms, version)
     SELECT id, 'premium', 1, 0, 12, 1, 0, 1 FROM accounts;
 INSERT INTO plan_history (account, from_us, plan, plan_version) SELECT id, 0, 'premium', 1 FROM accounts;
+
+-- Who could sign in before there were roles could do everything.
+ALTER TABLE users ADD COLUMN role TEXT NOT NULL DEFAULT 'operator'; -- `viewer`, `manager`, `auditor`, `operator`
+ALTER TABLE users ADD COLUMN streams TEXT;                          -- JSON list of what a viewer may watch; NULL: all of the account
+-- The same goes for tokens: they administered the installation.
+UPDATE tokens SET scopes = json_insert(scopes, '$[#]', 'operate') WHERE EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = 'admin');

@@ -213,6 +213,10 @@ pub struct UserRow {
     pub password_hash: String,
     pub language: Option<String>,
     pub created_at: Timestamp,
+    /// `viewer`, `manager`, `auditor`, `operator`.
+    pub role: String,
+    /// What may be watched; `None`: all streams of the account.
+    pub streams: Option<Vec<StreamId>>,
 }
 
 /// A signed-in browser. `id_hash` is SHA-256 of the cookie.
@@ -233,7 +237,7 @@ pub struct TokenRow {
     pub account: AccountId,
     pub name: String,
     pub hash: [u8; 32],
-    /// `view`, `ingest`, `admin`.
+    /// `view`, `ingest`, `admin`, `audit`, `operate`.
     pub scopes: Vec<String>,
     /// Empty: all streams of the account.
     pub streams: Vec<StreamId>,
