@@ -65,8 +65,8 @@ impl Term {
         // At most one off: within the last month the day decides.
         let guess = u32::try_from(between).unwrap_or(0) / months.max(1);
         let candidates = guess.saturating_sub(1)..=guess.saturating_add(1);
-        let terms = candidates.map(|n| Term::nth(start, months, zone, n));
-        terms.filter(|term| term.range.start() <= t).next_back().unwrap_or_else(|| Term::nth(start, months, zone, 0))
+        let mut terms = candidates.map(|n| Term::nth(start, months, zone, n));
+        terms.rfind(|term| term.range.start() <= t).unwrap_or_else(|| Term::nth(start, months, zone, 0))
     }
 }
 
