@@ -16,6 +16,7 @@
 //! | [`clock`], [`telemetry`] | the only place that asks the time; form of the log, names of metrics |
 //! | [`media`] | timestamp, range, segment, run, block, gap as pure values |
 //! | [`audit`] | events, and the chain of records that cannot be changed unnoticed |
+//! | [`plans`] | what is sold: grants, versions, the catalogue |
 //! | [`ffmpeg`] | the only room that names FFmpeg: open, read, init segments, decode |
 //! | [`ingest`] | bytes come in: supervisor, worker processes, sources, import |
 //! | [`segment`] | packets become segments |
@@ -23,6 +24,7 @@
 //! | [`db`] | every SQL statement |
 //! | [`index`] | which segments cover which time; live edge, recovery, rebuild, check |
 //! | [`entitlement`] | who may do what, and the only maker of a permitted range |
+//! | [`accounts`] | customers: subscriptions, what they cost and grant |
 //! | [`playback`] | playlists, ranges, clips, frames |
 //! | [`http`] | axum, and nothing else that knows axum |
 //!
@@ -32,6 +34,7 @@
 // These pages are for those who work on the code: built with --document-private-items.
 #![allow(rustdoc::private_intra_doc_links)]
 
+pub mod accounts;
 pub mod app;
 pub mod audit;
 pub mod cli;
@@ -44,6 +47,7 @@ pub mod http;
 pub mod index;
 pub mod ingest;
 pub mod media;
+pub mod plans;
 pub mod playback;
 pub mod segment;
 pub mod store;

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::accounts::AccountsError;
 use crate::config::ConfigError;
 use crate::db::DbError;
+use crate::plans::PlanError;
 
 /// Exit codes. Scripts rely on them: never renumber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,24 @@ pub enum Exit {
     NotFound = 4,
     /// In conflict with what is there, or another process holds what is needed.
     Conflict = 5,
+}
+
+impl From<AccountsError> for Failure {
+    fn from(error: AccountsError) -> Self {
+        use AccountsError as E;
+        let (exit, hint) = match &error {
+            E::Db(_) => return Failure::from_error(error.into()),
+            E::Unknown(_) => (Exit::NotFound, "retroview accounts list"),
+            E::Plan(PlanError::Unknown { .. }) => (Exit::NotFound, "retroview plans list"),
+            E::Plan(PlanError::VersionTaken { .. } | PlanError::VersionSkipped { .. }) => (Exit::Conflict, "retroview plans list"),
+            E::Plan(_) => (Exit::Usage, "retroview plans list --json"),
+            E::Exists(_) => (Exit::Conflict, "retroview accounts list"),
+            E::Zone(_) | E::Language(_) | E::Name | E::TermMonths(_) => (Exit::Usage, "retroview accounts add --help"),
+            E::Words => (Exit::Usage, "retroview subscription --help"),
+            _ => (Exit::Conflict, "retroview subscription show ACCOUNT"),
+        };
+        Failure::new(exit, error.to_string()).hint(hint)
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -70,7 +90,7 @@ impl Failure {
         let db = error.chain().find_map(|e| e.downcast_ref::<DbError>());
         match db {
             Some(DbError::Missing { .. }) => Failure::new(Exit::NotFound, message),
-            Some(DbError::Exists { .. } | DbError::Overlap { .. }) => Failure::new(Exit::Conflict, message),
+            Some(DbError::Exists { .. } | DbError::Overlap { .. } | DbError::Changed { .. }) => Failure::new(Exit::Conflict, message),
             Some(DbError::Locked(_)) => Failure::new(Exit::Conflict, message).hint("the same again in a moment"),
             Some(DbError::ReadOnly(_)) => {
                 Failure::new(Exit::Failed, message).hint("running it as the user that owns the data directory (sudo -u …)")

@@ -6,6 +6,7 @@
 //! Fit for scripts: answers go to stdout, everything else to stderr; an error is one line that ends with what
 //! to try; exit codes are stable ([`Exit`]); whatever lists takes `--json`; progress is drawn only on a terminal.
 
+mod accounts;
 mod audit;
 mod camera;
 mod check;
@@ -19,6 +20,7 @@ mod index;
 mod output;
 mod serve;
 mod streams;
+mod subscription;
 mod tokens;
 mod url;
 mod users;
@@ -61,6 +63,12 @@ enum Command {
     Streams(streams::StreamsArgs),
     /// Bring existing recordings in.
     Import(import::ImportArgs),
+    /// Customers.
+    Accounts(accounts::AccountsArgs),
+    /// What is sold.
+    Plans(subscription::PlansArgs),
+    /// What a customer has bought.
+    Subscription(subscription::SubscriptionArgs),
     /// Bearer tokens for programs.
     Tokens(tokens::TokensArgs),
     /// Who can sign in.
@@ -103,6 +111,9 @@ fn run(args: Vec<OsString>) -> Exit {
     let context = Context::new(cli.global);
     let result = match cli.command {
         Command::Streams(args) => streams::run(args, &context),
+        Command::Accounts(args) => accounts::run(args, &context),
+        Command::Plans(args) => subscription::run_plans(args, &context),
+        Command::Subscription(args) => subscription::run(args, &context),
         Command::Tokens(args) => tokens::run(args, &context),
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),

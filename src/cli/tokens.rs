@@ -33,7 +33,7 @@ Examples:
     Create {
         /// What it is for
         name: String,
-        /// What it may do: view, ingest, admin
+        /// What it may do: view, ingest, admin, audit, operate
         #[arg(long, value_delimiter = ',', required = true)]
         scopes: Vec<String>,
         /// Only for these streams [default: all]

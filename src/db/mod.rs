@@ -6,6 +6,7 @@
 //! would make them is refused whole with [`DbError::Overlap`]. A row names only bytes that are durable; the
 //! caller syncs first.
 
+mod accounts;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod sqlite;
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+
+pub use accounts::{AccountRow, AccountRows, LedgerLine, PlanRef, PlanRow, PlanSince, SubscriptionChange, SubscriptionRow, WrittenRequest};
 
 use crate::audit::{Chain, Event, Record};
 use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunId, RunInfo, SegmentEntry, StreamId, TimeRange, Timestamp};
@@ -25,6 +28,8 @@ pub enum DbError {
     Exists { what: &'static str, id: String },
     #[error("{what} `{id}` does not exist")]
     Missing { what: &'static str, id: String },
+    #[error("the {what} `{id}` has changed in the meantime; look at it again, then decide")]
+    Changed { what: &'static str, id: String },
     #[error("{stream}: {new:?} overlaps what is already recorded, {existing:?}")]
     Overlap { stream: StreamId, new: TimeRange, existing: TimeRange },
     #[error("the database is locked by another process; stop it or wait, then try again")]
@@ -210,6 +215,10 @@ pub struct UserRow {
     pub password_hash: String,
     pub language: Option<String>,
     pub created_at: Timestamp,
+    /// `viewer`, `manager`, `auditor`, `operator`.
+    pub role: String,
+    /// What may be watched; `None`: all streams of the account.
+    pub streams: Option<Vec<StreamId>>,
 }
 
 /// A signed-in browser. `id_hash` is SHA-256 of the cookie.
@@ -230,7 +239,7 @@ pub struct TokenRow {
     pub account: AccountId,
     pub name: String,
     pub hash: [u8; 32],
-    /// `view`, `ingest`, `admin`.
+    /// `view`, `ingest`, `admin`, `audit`, `operate`.
     pub scopes: Vec<String>,
     /// Empty: all streams of the account.
     pub streams: Vec<StreamId>,
@@ -300,5 +309,5 @@ pub trait InstallationRows: Send + Sync {
 }
 
 /// Everything an installation keeps in rows.
-pub trait Database: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + Health {}
-impl<T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + Health> Database for T {}
+pub trait Database: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + Health {}
+impl<T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + Health> Database for T {}

@@ -8,7 +8,7 @@ use super::password::{self, PasswordGate};
 use super::principal::Proof;
 use super::recent::Recent;
 use super::signed::UrlSigner;
-use super::{EntitlementError, Principal, Scope, Scopes, SignedRange, TOKEN_PREFIX, secret};
+use super::{EntitlementError, Principal, Role, Scope, Scopes, SignedRange, TOKEN_PREFIX, secret};
 use crate::clock::SharedClock;
 use crate::db::{Db, SessionRow, TokenRow, UserRow};
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
@@ -160,12 +160,13 @@ impl Access {
             return Ok(known);
         }
         let row = s.db.session(&hash).await?.filter(|row| now < row.expires_at).ok_or(EntitlementError::BadCredentials)?;
+        let user = s.db.user(&row.user).await?.ok_or(EntitlementError::BadCredentials)?;
         let principal = Principal {
-            account: row.account,
+            account: user.account,
             proof: Proof::Session { user: row.user.into() },
-            // Every user administers the installation until roles exist.
-            scopes: Scope::ALL.into_iter().collect(),
-            streams: None,
+            // A role written by a later version grants nothing here.
+            scopes: user.role.parse::<Role>().map(Role::scopes).unwrap_or_default(),
+            streams: user.streams.map(Into::into),
             window: None,
         };
         s.recent.put(hash, principal.clone(), monotonic, row.expires_at);
@@ -289,7 +290,7 @@ pub async fn create_token(db: &Db, now: Timestamp, new: NewToken) -> Result<(Tok
     Ok((row, token))
 }
 
-/// Sets a user's password, adding the user when there is none of that name.
+/// Sets a user's password, adding an operator when there is no user of that name.
 ///
 /// # Errors
 /// [`EntitlementError::WeakPassword`], or the database does not take it.
@@ -297,8 +298,15 @@ pub async fn set_password(db: &Db, now: Timestamp, name: &str, password: &str) -
     let known = db.user(name).await?;
     let (password, hashed) = (password.to_owned(), tokio::task::spawn_blocking);
     let password_hash = hashed(move || password::hash_now(&password)).await.map_err(|e| EntitlementError::Hash(e.to_string()))??;
-    let fresh =
-        UserRow { name: name.to_owned(), account: AccountId::main(), password_hash: String::new(), language: None, created_at: now };
+    let fresh = UserRow {
+        name: name.to_owned(),
+        account: AccountId::main(),
+        password_hash: String::new(),
+        language: None,
+        created_at: now,
+        role: Role::Operator.as_str().into(),
+        streams: None,
+    };
     db.put_user(&UserRow { password_hash, ..known.unwrap_or(fresh) }).await?;
     Ok(())
 }

@@ -24,6 +24,7 @@ mod limiter;
 mod password;
 mod principal;
 mod recent;
+mod role;
 mod secret;
 mod signed;
 
@@ -34,6 +35,7 @@ use crate::db::DbError;
 pub use access::{Access, AccessSettings, NewToken, Session, create_token, ensure_admin, set_password};
 pub use password::MIN_PASSWORD_CHARS;
 pub use principal::{PermittedRange, Principal, Scope, Scopes};
+pub use role::Role;
 pub use secret::{TOKEN_PREFIX, readable_password};
 pub use signed::SignedRange;
 
@@ -58,8 +60,10 @@ pub enum EntitlementError {
     /// Its own end would mean nothing if it could make another that ends later.
     #[error("a signed address cannot make another; use a session or a bearer token")]
     SignedCannotSign,
-    #[error("`{0}` is not a scope: view, ingest and admin are")]
+    #[error("`{0}` is not a scope: view, ingest, admin, audit and operate are")]
     UnknownScope(String),
+    #[error("`{0}` is not a role: viewer, manager, auditor and operator are")]
+    UnknownRole(String),
     #[error("a password needs at least {MIN_PASSWORD_CHARS} characters")]
     WeakPassword,
     #[error("this must end in the future")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::EntitlementError;
 use crate::media::{AccountId, StreamId, TimeRange};
 
-/// One right. `Admin` includes the others.
+/// One right. `Admin` includes the others of the account; `Operate` is included in none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Scope {
     /// Play footage and look at streams.
@@ -16,16 +16,22 @@ pub enum Scope {
     Ingest,
     /// Add, change and remove streams, tokens and users.
     Admin,
+    /// Plans, ledger, requests and records of the account. No footage.
+    Audit,
+    /// See to the installation: all accounts, and what is sold.
+    Operate,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 3] = [Scope::View, Scope::Ingest, Scope::Admin];
+    pub const ALL: [Scope; 5] = [Scope::View, Scope::Ingest, Scope::Admin, Scope::Audit, Scope::Operate];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Scope::View => "view",
             Scope::Ingest => "ingest",
             Scope::Admin => "admin",
+            Scope::Audit => "audit",
+            Scope::Operate => "operate",
         }
     }
 }
@@ -50,7 +56,8 @@ pub struct Scopes(u8);
 
 impl Scopes {
     pub fn has(self, scope: Scope) -> bool {
-        self.0 & (1 << scope as u8 | 1 << Scope::Admin as u8) != 0
+        let admin = if scope == Scope::Operate { 0 } else { 1 << Scope::Admin as u8 };
+        self.0 & (1 << scope as u8 | admin) != 0
     }
     /// The names, in a fixed order.
     pub fn names(self) -> Vec<String> {
@@ -156,6 +163,20 @@ impl Principal {
         if self.streams.is_none() { Ok(()) } else { Err(EntitlementError::StreamNotCovered) }
     }
 
+    /// Whether something of this account may be asked for at all: one's own, or any with `Operate`. Who may not hears the same
+    /// as of an account that does not exist.
+    pub fn covers_account(&self, account: &AccountId) -> bool {
+        self.account == *account || self.scopes.has(Scope::Operate)
+    }
+
+    /// What is given away must be had: no credentials make others that open more.
+    ///
+    /// # Errors
+    /// [`EntitlementError::MissingScope`].
+    pub fn require_all(&self, scopes: Scopes) -> Result<(), EntitlementError> {
+        Scope::ALL.into_iter().filter(|s| scopes.has(*s)).try_for_each(|s| self.require(s))
+    }
+
     /// The part of `asked` of `stream` that may be seen.
     ///
     /// # Errors
@@ -222,9 +243,12 @@ mod tests {
     #[test]
     fn an_admin_may_do_everything_but_one_for_some_streams_does_not_reach_the_rest() {
         let all = principal(&[Scope::Admin], None, None);
-        for scope in Scope::ALL {
+        for scope in [Scope::View, Scope::Ingest, Scope::Admin, Scope::Audit] {
             assert!(all.require_everywhere(scope).is_ok());
         }
+        assert!(all.require(Scope::Operate).is_err());
+        assert!(!all.covers_account(&"acme".parse().unwrap()) && all.covers_account(&AccountId::main()));
+        assert!(principal(&[Scope::Operate], None, None).covers_account(&"acme".parse().unwrap()));
         let some = principal(&[Scope::Admin], Some(&["cam1"]), None);
         assert!(some.require_on(Scope::Admin, &"cam1".parse().unwrap()).is_ok());
         assert!(some.require_everywhere(Scope::Admin).is_err());

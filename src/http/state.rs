@@ -10,12 +10,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::problem::{HttpResult, Problem};
 use super::recorder::Recorder;
+use crate::accounts::{Accounts, AccountsError, By};
 use crate::audit::{Act, Event, Verb, Viewer, Views};
 use crate::clock::SharedClock;
-use crate::db::{Db, StreamRow};
+use crate::db::{AccountRow, Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
 use crate::ingest::SourcePolicy;
-use crate::media::{StreamId, TimeRange, Timestamp};
+use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
 
 /// What the operator may choose, already checked.
@@ -119,6 +120,28 @@ impl Services {
     /// Something that `who` does now, for the audit log.
     pub fn act(&self, who: &Principal, act: Act) -> Event {
         Event::system(self.clock.now(), act).by(who.label()).of_account(who.account())
+    }
+
+    /// Everything there is to do with accounts.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(self.db.clone())
+    }
+
+    /// `who`, now: for what is recorded.
+    pub fn by(&self, who: &Principal) -> By {
+        By { actor: who.label(), now: self.clock.now() }
+    }
+
+    /// The account's row, if `who` may ask for it.
+    ///
+    /// # Errors
+    /// Without the right, the same for every account; of another account, the same as of one that does not exist.
+    pub async fn account_for(&self, who: &Principal, scope: Scope, account: &AccountId) -> HttpResult<AccountRow> {
+        who.require_everywhere(scope)?;
+        if !who.covers_account(account) {
+            return Err(AccountsError::Unknown(account.clone()).into());
+        }
+        Ok(self.accounts().account(account).await?)
     }
 
     /// What absolute addresses begin with: what the operator says, or how this request reached us.

@@ -5,10 +5,19 @@ use super::*;
 pub(crate) async fn users_sessions_and_tokens_come_and_go(f: &impl Fixture) {
     let db = f.db();
     assert_eq!(db.user_count().await.unwrap(), 0);
-    let mut user =
-        UserRow { name: "admin".into(), account: AccountId::main(), password_hash: "$argon2id$x".into(), language: None, created_at: T0 };
+    let mut user = UserRow {
+        name: "admin".into(),
+        account: AccountId::main(),
+        password_hash: "$argon2id$x".into(),
+        language: None,
+        created_at: T0,
+        role: "viewer".into(),
+        streams: None,
+    };
     db.put_user(&user).await.unwrap();
     user.language = Some("fr".into());
+    user.streams = Some(vec![cam()]);
+    user.role = "auditor".into();
     db.put_user(&user).await.unwrap();
     assert_eq!(db.user("admin").await.unwrap(), Some(user));
     assert_eq!((db.user_count().await.unwrap(), db.user("nobody").await.unwrap()), (1, None));

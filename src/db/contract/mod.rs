@@ -4,12 +4,14 @@
 //! `s` source ended, `k` killed, `d` damaged), `.` neither.
 
 mod access;
+mod accounts;
 mod audit;
 mod model;
 
 use std::collections::HashMap;
 
 pub(crate) use access::*;
+pub(crate) use accounts::*;
 pub(crate) use audit::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 
@@ -74,6 +76,11 @@ macro_rules! contract_suite {
             a_change_and_its_record_happen_together_or_not_at_all,
             the_audit_log_is_a_chain_that_can_be_searched,
             records_are_appended_one_after_the_other,
+            who_was_there_before_plans_keeps_everything,
+            an_account_is_added_once_and_changed,
+            of_two_who_change_a_subscription_at_once_one_is_refused,
+            a_version_of_a_plan_never_changes,
+            uses_are_counted_up_to_the_limit_and_per_period,
             random_histories_agree_with_a_simple_model,
         );
     };

@@ -19,14 +19,16 @@ impl AccessRows for SqliteDb {
     async fn put_user(&self, user: &UserRow) -> DbResult<()> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "INSERT INTO users (name, account, password_hash, language, created_us) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (name) DO UPDATE SET account = ?2, password_hash = ?3, language = ?4",
+            "INSERT INTO users (name, account, password_hash, language, created_us, role, streams) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (name) DO UPDATE SET account = ?2, password_hash = ?3, language = ?4, role = ?6, streams = ?7",
         )
         .bind(&user.name)
         .bind(user.account.as_str())
         .bind(&user.password_hash)
         .bind(&user.language)
         .bind(user.created_at.as_micros())
+        .bind(&user.role)
+        .bind(user.streams.as_ref().map(|streams| serde_json::json!(streams).to_string()))
         .execute(&mut *tx)
         .await
         .map_err(sql("store a user"))?;
@@ -34,15 +36,21 @@ impl AccessRows for SqliteDb {
     }
 
     async fn user(&self, name: &str) -> DbResult<Option<UserRow>> {
-        let row: Option<(String, String, String, Option<String>, i64)> =
-            sqlx::query_as("SELECT name, account, password_hash, language, created_us FROM users WHERE name = ?")
-                .bind(name)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(sql("read a user"))?;
-        let Some((name, account, password_hash, language, created_us)) = row else { return Ok(None) };
-        let account = parse("account", &account)?;
-        Ok(Some(UserRow { name, account, password_hash, language, created_at: Timestamp(created_us) }))
+        let row = sqlx::query("SELECT name, account, password_hash, language, created_us, role, streams FROM users WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(sql("read a user"))?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(UserRow {
+            name: row.get("name"),
+            account: parse("account", &row.get::<String, _>("account"))?,
+            password_hash: row.get("password_hash"),
+            language: row.get("language"),
+            created_at: Timestamp(row.get("created_us")),
+            role: row.get("role"),
+            streams: row.get::<Option<String>, _>("streams").map(|list| json("user", &list)).transpose()?,
+        }))
     }
 
     async fn user_count(&self) -> DbResult<u64> {

@@ -6,6 +6,7 @@
 //! batched by the caller.
 
 mod access;
+mod accounts;
 mod audit;
 mod commit;
 mod error;

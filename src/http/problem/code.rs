@@ -52,6 +52,7 @@ codes! {
     UnknownRun 404 "unknown_run" "There is no such run",
     UnknownBlock 404 "unknown_block" "There is no such block",
     UnknownSegment 404 "unknown_segment" "No segment begins there",
+    UnknownAccount 404 "unknown_account" "There is no such account",
     UnknownToken 404 "unknown_token" "There is no such token",
     /// With `previous_end_us` and `next_start_us`.
     NoFootage 404 "no_footage" "There is no footage there",
@@ -64,6 +65,12 @@ codes! {
     PublisherPresent 409 "publisher_present" "Somebody else is sending to this stream",
     Paused 409 "paused" "This stream is paused",
     NotPush 409 "not_push" "This stream fetches its source itself",
+    /// Of two who changed something at once, the second.
+    Changed 409 "changed" "Somebody else has changed this in the meantime",
+    AccountExists 409 "account_exists" "There is an account of this name already",
+    QuoteOutdated 409 "quote_outdated" "This quote is not good any more",
+    /// What the subscription is now does not allow it.
+    PlanConflict 409 "plan_conflict" "The subscription does not allow this now",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
     Pruned 410 "pruned" "This footage is gone",

@@ -4,6 +4,7 @@ use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection
 use axum::http::{HeaderValue, StatusCode, header};
 
 use super::{Code, Problem};
+use crate::accounts::AccountsError;
 use crate::db::DbError;
 use crate::entitlement::EntitlementError;
 use crate::media::{EmptyRange, IdError, TimestampError};
@@ -15,6 +16,9 @@ impl From<DbError> for Problem {
             DbError::Missing { what: "stream", id } => Problem::unknown_stream(&id),
             DbError::Exists { what: "stream", id } => {
                 Problem::new(Code::StreamExists, format!("There is a stream `{id}` already; choose another name."))
+            }
+            DbError::Changed { .. } => {
+                Problem::new(Code::Changed, "Somebody else changed it in the meantime; look at it again, then decide.")
             }
             DbError::Locked(_) => {
                 Problem::new(Code::Unavailable, "The database is in use by another process; try again in a moment.").caused_by(error)
@@ -39,12 +43,41 @@ impl From<EntitlementError> for Problem {
                 Problem::new(Code::TooManyAttempts, sentence).header(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)))
             }
             EntitlementError::Busy => Problem::new(Code::Unavailable, sentence).header(header::RETRY_AFTER, HeaderValue::from_static("1")),
-            EntitlementError::UnknownScope(_) | EntitlementError::WeakPassword | EntitlementError::AlreadyExpired => {
-                Problem::new(Code::InvalidValue, sentence)
-            }
+            EntitlementError::UnknownScope(_)
+            | EntitlementError::UnknownRole(_)
+            | EntitlementError::WeakPassword
+            | EntitlementError::AlreadyExpired => Problem::new(Code::InvalidValue, sentence),
             EntitlementError::Db(error) => error.into(),
             EntitlementError::Hash(_) | EntitlementError::Random(_) => Problem::internal(error),
         }
+    }
+}
+
+impl From<AccountsError> for Problem {
+    fn from(error: AccountsError) -> Self {
+        use AccountsError as E;
+        let code = match error {
+            E::Db(error) => return error.into(),
+            E::Unknown(_) => Code::UnknownAccount,
+            E::Exists(_) => Code::AccountExists,
+            E::Changed => Code::Changed,
+            E::QuoteOutdated => Code::QuoteOutdated,
+            E::SamePlan
+            | E::NotUpgrade { .. }
+            | E::NotDowngrade { .. }
+            | E::AlreadyScheduled { .. }
+            | E::NothingScheduled
+            | E::Lapsed(_)
+            | E::PastDated(_)
+            | E::ZoneWhileScheduled
+            | E::NotIncluded(_)
+            | E::UsedUp { .. } => Code::PlanConflict,
+            E::Plan(_) | E::Zone(_) | E::Language(_) | E::Name | E::TermMonths(_) | E::Words | E::Currency { .. } | E::NotMetered(_) => {
+                Code::InvalidValue
+            }
+        };
+        let text = error.to_string();
+        Problem::new(code, format!("{}{}.", text[..1].to_uppercase(), &text[1..]))
     }
 }
 

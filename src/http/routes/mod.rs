@@ -1,6 +1,7 @@
 //! One file per noun. Each has a `routes()` and a line here; there is no other way to a route, so what is served
 //! and what the OpenAPI document says are the same.
 
+mod accounts;
 mod aliases;
 mod clips;
 mod coverage;
@@ -13,6 +14,7 @@ mod metrics;
 mod playlists;
 mod session;
 mod streams;
+mod subscriptions;
 mod tokens;
 mod urls;
 
@@ -30,6 +32,8 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(metrics::routes())
         .merge(session::routes())
         .merge(tokens::routes())
+        .merge(accounts::routes())
+        .merge(subscriptions::routes())
         .merge(streams::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::db::TokenRow;
-use crate::entitlement::{NewToken, Principal, Scope};
+use crate::entitlement::{NewToken, Principal, Scope, Scopes};
 use crate::http::extract::{Json, Path};
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::AppState;
@@ -23,7 +23,7 @@ struct Token {
     #[schema(example = "t0123456789ab")]
     id: String,
     name: String,
-    /// `view`, `ingest`, `admin`.
+    /// `view`, `ingest`, `admin`, `audit`, `operate`.
     scopes: Vec<String>,
     /// Empty: all streams.
     #[schema(value_type = Vec<String>)]
@@ -57,7 +57,7 @@ struct FreshToken {
 struct NewTokenBody {
     /// For people, to know it by.
     name: String,
-    /// `view`, `ingest`, `admin`; at least one.
+    /// `view`, `ingest`, `admin`, `audit`, `operate`; at least one, and none that the sender lacks.
     #[schema(example = json!(["view"]))]
     scopes: Vec<String>,
     /// Missing or empty: all streams.
@@ -89,14 +89,15 @@ async fn make_token(
         return Err(Problem::new(Code::InvalidValue, "Give the token a name, to know it by."));
     }
     if asked.scopes.is_empty() {
-        return Err(Problem::new(Code::InvalidValue, "Give at least one scope: view, ingest, admin."));
+        return Err(Problem::new(Code::InvalidValue, "Give at least one scope: view, ingest, admin, audit, operate."));
     }
-    let scopes = asked.scopes.iter().map(|s| s.parse::<Scope>()).collect::<Result<Vec<_>, _>>()?;
+    let scopes: Scopes = asked.scopes.iter().map(|s| s.parse::<Scope>()).collect::<Result<_, _>>()?;
+    who.require_all(scopes)?;
     let now = state.clock.now();
     let new = NewToken {
         account: who.account().clone(),
         name: asked.name,
-        scopes: scopes.into_iter().collect(),
+        scopes,
         streams: asked.streams,
         expires_at: asked.expires_in_s.map(|s| now.saturating_add_micros(i64::from(s) * 1_000_000)),
     };
@@ -110,7 +111,8 @@ async fn make_token(
     responses((status = 204, description = "It opens nothing any more")))]
 async fn revoke_token(State(state): State<AppState>, who: Principal, Path(id): Path<String>) -> HttpResult<StatusCode> {
     who.require_everywhere(Scope::Admin)?;
-    if !state.access.revoke_token(&id).await? {
+    let of_account = state.access.tokens().await?.iter().any(|t| t.id == id && t.account == *who.account());
+    if !of_account || !state.access.revoke_token(&id).await? {
         return Err(Problem::new(Code::UnknownToken, format!("There is no token `{id}`.")));
     }
     tracing::info!(token = id, by = who.label(), "token revoked");

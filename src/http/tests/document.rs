@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::http::testing::TestApp;
 use crate::http::{auth, openapi, routes, web};
 
-fn document() -> Value {
+pub(super) fn document() -> Value {
     let (_, document) = routes::all().split_for_parts();
     serde_json::to_value(openapi::complete(document)).unwrap()
 }
 
 /// Method, path, and the operation of every route.
-fn operations(document: &Value) -> Vec<(Method, String, Value)> {
+pub(super) fn operations(document: &Value) -> Vec<(Method, String, Value)> {
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -27,7 +27,7 @@ fn operations(document: &Value) -> Vec<(Method, String, Value)> {
     all
 }
 
-fn is_open(method: &Method, path: &str) -> bool {
+pub(super) fn is_open(method: &Method, path: &str) -> bool {
     auth::OPEN.iter().any(|(open, route)| open == method && *route == path)
 }
 

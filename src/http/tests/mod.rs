@@ -4,4 +4,5 @@ mod access;
 mod document;
 mod push;
 mod refusals;
+mod roles;
 mod streams;
