@@ -23,6 +23,7 @@
 //! | [`db`] | every SQL statement |
 //! | [`index`] | which segments cover which time; live edge, recovery, rebuild, check |
 //! | [`entitlement`] | who may do what, and the only maker of a permitted range |
+//! | [`retention`] | judge, mark, grace, sweep: how long footage stays |
 //! | [`playback`] | playlists, ranges, clips, frames |
 //! | [`http`] | axum, and nothing else that knows axum |
 //!
@@ -45,6 +46,7 @@ pub mod index;
 pub mod ingest;
 pub mod media;
 pub mod playback;
+pub mod retention;
 pub mod segment;
 pub mod store;
 pub mod telemetry;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("media", &[]),
     ("audit", &["media"]),
     ("clock", &["media"]),
@@ -17,11 +17,48 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("db", &["media", "audit"]),
     ("index", &["media", "audit", "clock", "db", "store", "telemetry"]),
     ("entitlement", &["media", "audit", "clock", "db"]),
+    ("retention", &["media", "audit", "clock", "store", "db", "index"]),
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
-    ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "playback", "ingest", "telemetry"]),
-    ("app", &["media", "audit", "clock", "config", "telemetry", "db", "store", "index", "entitlement", "playback", "ingest", "http", "ffmpeg"]),
-    ("cli", &["media", "audit", "clock", "config", "telemetry", "ffmpeg", "db", "store", "index", "entitlement", "playback", "ingest", "app"]),
+    ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "playback", "retention", "ingest", "telemetry"]),
+    (
+        "app",
+        &[
+            "media",
+            "audit",
+            "clock",
+            "config",
+            "telemetry",
+            "db",
+            "store",
+            "index",
+            "entitlement",
+            "playback",
+            "retention",
+            "ingest",
+            "http",
+            "ffmpeg",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "media",
+            "audit",
+            "clock",
+            "config",
+            "telemetry",
+            "ffmpeg",
+            "db",
+            "store",
+            "index",
+            "entitlement",
+            "playback",
+            "retention",
+            "ingest",
+            "app",
+        ],
+    ),
     ("main", &["cli"]),
 ];
 

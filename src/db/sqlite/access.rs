@@ -27,7 +27,9 @@ impl AccessRows for SqliteDb {
         .bind(&user.password_hash)
         .bind(&user.language)
         .bind(user.created_at.as_micros())
-        .execute(&mut *tx).await.map_err(sql("store a user"))?;
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("store a user"))?;
         tx.commit().await.map_err(sql("store a user"))
     }
 
@@ -56,7 +58,9 @@ impl AccessRows for SqliteDb {
             .bind(session.account.as_str())
             .bind(session.created_at.as_micros())
             .bind(session.expires_at.as_micros())
-            .execute(&mut *tx).await.map_err(sql("store a session"))?;
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("store a session"))?;
         tx.commit().await.map_err(sql("store a session"))
     }
 
@@ -76,7 +80,9 @@ impl AccessRows for SqliteDb {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM sessions WHERE id_hash = ?")
             .bind(&id_hash[..])
-            .execute(&mut *tx).await.map_err(sql("remove a session"))?;
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("remove a session"))?;
         tx.commit().await.map_err(sql("remove a session"))
     }
 
@@ -105,7 +111,9 @@ impl AccessRows for SqliteDb {
         .bind(token.created_at.as_micros())
         .bind(token.expires_at.map(Timestamp::as_micros))
         .bind(token.last_used_at.map(Timestamp::as_micros))
-        .execute(&mut *tx).await.map_err(sql("store a token"))?;
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("store a token"))?;
         tx.commit().await.map_err(sql("store a token"))
     }
 
