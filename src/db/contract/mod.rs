@@ -6,12 +6,14 @@
 mod access;
 mod audit;
 mod model;
+mod retention;
 
 use std::collections::HashMap;
 
 pub(crate) use access::*;
 pub(crate) use audit::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
+pub(crate) use retention::*;
 
 use super::*;
 use crate::media::{BlockState, SegmentTable, VideoTrack};
@@ -74,6 +76,18 @@ macro_rules! contract_suite {
             a_change_and_its_record_happen_together_or_not_at_all,
             the_audit_log_is_a_chain_that_can_be_searched,
             records_are_appended_one_after_the_other,
+            what_a_hold_touches_is_not_marked,
+            an_open_block_is_not_marked,
+            placing_a_hold_rescues_what_is_marked,
+            a_hold_ends_when_it_expires,
+            where_two_people_release_one_is_not_enough,
+            a_hold_stays_inside_its_account,
+            a_sweep_takes_what_is_due_and_leaves_a_receipt,
+            a_sweep_is_bounded_and_leaves_what_is_held,
+            footage_to_judge_comes_in_order_without_what_is_marked,
+            caps_are_remembered,
+            a_stop_lasts_until_it_is_confirmed_and_passed,
+            forecasts_are_kept_for_a_week,
             random_histories_agree_with_a_simple_model,
         );
     };

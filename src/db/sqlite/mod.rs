@@ -11,9 +11,11 @@ mod commit;
 mod error;
 mod footage;
 mod gaps;
+mod holds;
 #[cfg(test)]
 pub(crate) mod meddle;
 mod recount;
+mod retention;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -172,11 +174,15 @@ async fn check_ours(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
 }
 
 async fn migrate(conn: &mut SqliteConnection, path: &Path) -> DbResult<()> {
-    // Two processes starting at once: the second waits for the first, then finds everything done.
-    let run = match MIGRATIONS.run_direct(None, &mut *conn, false).await {
-        Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => MIGRATIONS.run_direct(None, &mut *conn, false).await,
-        other => other,
-    };
+    // Two processes starting at once: who comes second to one migration may still be first to the next, so each is a
+    // chance to lose. Then the next attempt finds it done.
+    let mut run = MIGRATIONS.run_direct(None, &mut *conn, false).await;
+    for _ in MIGRATIONS.iter() {
+        if !matches!(run, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))) {
+            break;
+        }
+        run = MIGRATIONS.run_direct(None, &mut *conn, false).await;
+    }
     match run {
         Ok(()) => {}
         Err(MigrateError::VersionMissing(found)) => {
