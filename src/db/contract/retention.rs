@@ -84,7 +84,7 @@ pub(crate) async fn placing_a_hold_rescues_what_is_marked(f: &impl Fixture) {
     let record = db.audit_records(&AuditQuery { act: Some("hold.placed".into()), ..AuditQuery::default() }, 0, 9).await.unwrap();
     assert_eq!(record[0].event.details["rescued"], 3);
     assert_eq!(db.hold(placed.row.id).await.unwrap().unwrap(), placed.row);
-    assert_eq!(db.holds_on(&cam()).await.unwrap(), [placed.row.clone()]);
+    assert_eq!(db.holds_on(&cam()).await.unwrap(), std::slice::from_ref(&placed.row));
     assert_eq!(db.holds(Some(&AccountId::main()), 0, 9).await.unwrap(), [placed.row]);
 }
 
