@@ -25,6 +25,7 @@
 //! | [`index`] | which segments cover which time; live edge, recovery, rebuild, check |
 //! | [`entitlement`] | who may do what, and the only maker of a permitted range |
 //! | [`accounts`] | customers: subscriptions, what they cost and grant |
+//! | [`retention`] | judge, mark, grace, sweep: how long footage stays |
 //! | [`playback`] | playlists, ranges, clips, frames |
 //! | [`http`] | axum, and nothing else that knows axum |
 //!
@@ -49,6 +50,7 @@ pub mod ingest;
 pub mod media;
 pub mod plans;
 pub mod playback;
+pub mod retention;
 pub mod segment;
 pub mod store;
 pub mod telemetry;

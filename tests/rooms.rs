@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("media", &[]),
     ("audit", &["media"]),
     ("plans", &["media"]),
@@ -19,9 +19,27 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("index", &["media", "audit", "clock", "db", "store", "telemetry"]),
     ("entitlement", &["media", "audit", "clock", "db"]),
     ("accounts", &["media", "audit", "db", "plans"]),
+    ("retention", &["media", "audit", "clock", "store", "db", "index"]),
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
-    ("http", &["media", "audit", "clock", "db", "store", "index", "entitlement", "plans", "accounts", "playback", "ingest", "telemetry"]),
+    (
+        "http",
+        &[
+            "media",
+            "audit",
+            "clock",
+            "db",
+            "store",
+            "index",
+            "entitlement",
+            "plans",
+            "accounts",
+            "retention",
+            "playback",
+            "ingest",
+            "telemetry",
+        ],
+    ),
     (
         "app",
         &[
@@ -36,6 +54,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "entitlement",
             "plans",
             "accounts",
+            "retention",
             "playback",
             "ingest",
             "http",
@@ -57,6 +76,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "entitlement",
             "plans",
             "accounts",
+            "retention",
             "playback",
             "ingest",
             "app",

@@ -9,6 +9,7 @@
 mod accounts;
 #[cfg(test)]
 pub(crate) mod contract;
+mod retention;
 pub mod sqlite;
 
 use std::path::PathBuf;
@@ -51,6 +52,11 @@ pub enum DbError {
     #[error("{what} in the database is damaged: {detail}")]
     Damaged { what: &'static str, detail: String },
 }
+
+pub use retention::{
+    BlockBrief, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState, SweepRow,
+    SweptRow,
+};
 
 pub type DbResult<T> = Result<T, DbError>;
 pub type Db = Arc<dyn Database>;
@@ -95,6 +101,15 @@ pub enum IndexChange {
     /// The row goes; the caller has seen to the bytes.
     BlockForgotten {
         block: BlockId,
+    },
+    /// The rows of blocks whose bytes a sweep has deleted go, and are kept as its receipt; only those that are marked for
+    /// it. With `finished` the sweep is over.
+    BlocksSwept {
+        sweep: i64,
+        blocks: Vec<BlockId>,
+        finished: Option<Timestamp>,
+        /// Recorded in the same transaction.
+        event: Box<Event>,
     },
     /// Tells other processes, with this very commit, that footage changed: [`StreamRows::streams_generation`]
     /// grows. For imports and repairs made beside a running service.
@@ -309,5 +324,11 @@ pub trait InstallationRows: Send + Sync {
 }
 
 /// Everything an installation keeps in rows.
-pub trait Database: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + Health {}
-impl<T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + Health> Database for T {}
+pub trait Database:
+    StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + HoldRows + RetentionRows + Health
+{
+}
+impl<T> Database for T where
+    T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + HoldRows + RetentionRows + Health
+{
+}

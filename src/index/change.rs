@@ -43,6 +43,11 @@ impl Index {
             {
                 gone.push(info);
             }
+            if let IndexChange::BlocksSwept { blocks, .. } = change {
+                for block in blocks {
+                    gone.extend(inner.db.block(*block).await?);
+                }
+            }
         }
         let began = Stopwatch::start();
         inner.db.commit(&changes).await?;
@@ -125,7 +130,10 @@ impl Index {
                         touch.end = touch.end.max(Some(end));
                     }
                 }
-                IndexChange::SegmentAppended { .. } | IndexChange::BlockForgotten { .. } | IndexChange::Announced => {}
+                IndexChange::SegmentAppended { .. }
+                | IndexChange::BlockForgotten { .. }
+                | IndexChange::BlocksSwept { .. }
+                | IndexChange::Announced => {}
                 IndexChange::BlockSealed { block, .. } => {
                     if let Some(open) = cache.open_block(*block) {
                         // Hours first: who looks between the two finds it twice rather than not at all.

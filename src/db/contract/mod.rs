@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 mod audit;
 mod model;
+mod retention;
 
 use std::collections::HashMap;
 
@@ -14,6 +15,7 @@ pub(crate) use access::*;
 pub(crate) use accounts::*;
 pub(crate) use audit::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
+pub(crate) use retention::*;
 
 use super::*;
 use crate::media::{BlockState, SegmentTable, VideoTrack};
@@ -81,6 +83,18 @@ macro_rules! contract_suite {
             of_two_who_change_a_subscription_at_once_one_is_refused,
             a_version_of_a_plan_never_changes,
             uses_are_counted_up_to_the_limit_and_per_period,
+            what_a_hold_touches_is_not_marked,
+            an_open_block_is_not_marked,
+            placing_a_hold_rescues_what_is_marked,
+            a_hold_ends_when_it_expires,
+            where_two_people_release_one_is_not_enough,
+            a_hold_stays_inside_its_account,
+            a_sweep_takes_what_is_due_and_leaves_a_receipt,
+            a_sweep_is_bounded_and_leaves_what_is_held,
+            footage_to_judge_comes_in_order_without_what_is_marked,
+            caps_are_remembered,
+            a_stop_lasts_until_it_is_confirmed_and_passed,
+            forecasts_are_kept_for_a_week,
             random_histories_agree_with_a_simple_model,
         );
     };

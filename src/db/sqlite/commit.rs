@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::super::{DbError, DbResult, IndexChange};
 use super::error::{id_bytes, signed, sql};
-use super::{gaps, streams};
+use super::{audit, gaps, retention, streams};
 use crate::media::{BlockId, BlockInfo, BlockState, RunInfo, SegmentEntry, SegmentTable, StreamId, TimeRange, Timestamp};
 
 pub(super) async fn apply(conn: &mut SqliteConnection, changes: &[IndexChange]) -> DbResult<()> {
@@ -39,6 +39,14 @@ pub(super) async fn apply(conn: &mut SqliteConnection, changes: &[IndexChange]) 
                 gaps::add(conn, key, gap).await?;
             }
             IndexChange::BlockForgotten { block } => forget_block(conn, *block).await?,
+            IndexChange::BlocksSwept { sweep, blocks, finished, event } => {
+                for block in blocks {
+                    retention::keep_receipt(conn, *sweep, *block).await?;
+                    forget_block(conn, *block).await?;
+                }
+                retention::finish(conn, *sweep, *finished).await?;
+                audit::append(conn, (**event).clone()).await?;
+            }
             IndexChange::Announced => streams::bump_generation(conn).await?,
         }
         rest = more;

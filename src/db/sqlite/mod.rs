@@ -12,9 +12,11 @@ mod commit;
 mod error;
 mod footage;
 mod gaps;
+mod holds;
 #[cfg(test)]
 pub(crate) mod meddle;
 mod recount;
+mod retention;
 mod streams;
 #[cfg(test)]
 mod tests;

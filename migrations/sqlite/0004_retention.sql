@@ -1,0 +1,90 @@
+-- What is held, what may go, and what has gone.
+
+CREATE TABLE holds (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given out twice: the audit log names it
+    account TEXT NOT NULL,
+    case_name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    author TEXT NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    margin_before_us INTEGER NOT NULL,
+    margin_after_us INTEGER NOT NULL,
+    placed_us INTEGER NOT NULL,
+    expires_us INTEGER,
+    release_asked_us INTEGER,              -- where a second person has to agree: who asked, and when
+    release_asked_by TEXT,
+    released_us INTEGER,
+    released_by TEXT
+) STRICT;
+CREATE INDEX holds_by_account ON holds (account, id);
+
+CREATE TABLE hold_streams (
+    stream_key INTEGER NOT NULL REFERENCES streams (key),
+    hold INTEGER NOT NULL REFERENCES holds (id),
+    PRIMARY KEY (stream_key, hold)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hold_streams_by_hold ON hold_streams (hold);
+
+-- All caps a stream ever had: what applied last spring can be told.
+CREATE TABLE caps (
+    stream_key INTEGER NOT NULL REFERENCES streams (key),
+    from_us INTEGER NOT NULL,
+    hours INTEGER,                         -- NULL: none from here on
+    set_by TEXT NOT NULL,
+    PRIMARY KEY (stream_key, from_us)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sweeps (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    begun_us INTEGER NOT NULL,
+    finished_us INTEGER                    -- NULL: bytes may be gone already; it is taken up again
+) STRICT;
+CREATE INDEX sweeps_unfinished ON sweeps (id) WHERE finished_us IS NULL;
+
+-- Blocks that the judge gave up. Once `sweep` is set there is no way back.
+CREATE TABLE marks (
+    block BLOB PRIMARY KEY REFERENCES blocks (id) ON DELETE CASCADE,
+    stream_key INTEGER NOT NULL REFERENCES streams (key),
+    marked_us INTEGER NOT NULL,
+    due_us INTEGER NOT NULL,
+    rule TEXT NOT NULL,                    -- JSON: what was decided, under which plan
+    sweep INTEGER REFERENCES sweeps (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX marks_by_due ON marks (due_us) WHERE sweep IS NULL;
+CREATE INDEX marks_by_sweep ON marks (sweep) WHERE sweep IS NOT NULL;
+
+-- What sweeps removed: the body of their receipts, and the answer to "where did it go".
+CREATE TABLE swept (
+    sweep INTEGER NOT NULL REFERENCES sweeps (id),
+    block BLOB NOT NULL,
+    stream_key INTEGER NOT NULL REFERENCES streams (key),
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    segment_count INTEGER NOT NULL,
+    checksum INTEGER,                      -- as in blocks
+    marked_us INTEGER NOT NULL,
+    rule TEXT NOT NULL,
+    PRIMARY KEY (sweep, block)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX swept_by_time ON swept (stream_key, start_us);
+
+-- What a day's last run expected to leave the window until two days later.
+CREATE TABLE retention_forecasts (
+    account TEXT NOT NULL,
+    made_us INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (account, made_us)
+) STRICT, WITHOUT ROWID;
+
+-- One row: where the enforcer stands.
+CREATE TABLE retention_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    last_run_us INTEGER,
+    stopped_us INTEGER,
+    stopped_why TEXT,                      -- JSON; NULL: it runs
+    confirmed TEXT                         -- JSON: the stop that an operator has seen; the next run goes past it once
+) STRICT;
+INSERT INTO retention_state (id) VALUES (1);

@@ -1,0 +1,382 @@
+//! Caps, marks, sweeps, and where the enforcer stands.
+
+use async_trait::async_trait;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::super::{BlockBrief, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweptRow};
+use super::error::{damaged, id_bytes, json, parse, signed, sql, unsigned};
+use super::holds::block_is_held;
+use super::{SqliteDb, audit, holds};
+use crate::audit::Event;
+use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp};
+
+macro_rules! select_marks {
+    ($rest:literal) => {
+        concat!(
+            "SELECT blocks.id AS block, streams.id AS stream, account, start_us, end_us, size_bytes, segment_count, checksum, marked_us,
+                    due_us, rule, sweep
+             FROM marks JOIN blocks ON blocks.id = block JOIN streams ON key = blocks.stream_key ",
+            $rest
+        )
+    };
+}
+
+macro_rules! select_swept {
+    ($rest:literal) => {
+        concat!(
+            "SELECT block, streams.id AS stream, account, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule, sweep
+             FROM swept JOIN streams ON key = stream_key ",
+            $rest
+        )
+    };
+}
+
+#[async_trait]
+impl RetentionRows for SqliteDb {
+    async fn set_cap(&self, stream: &StreamId, hours: Option<u32>, by: &str, now: Timestamp, event: Event) -> DbResult<()> {
+        let key = self.key(stream).await?.key;
+        let mut tx = self.write().await?;
+        sqlx::query("INSERT OR REPLACE INTO caps (stream_key, from_us, hours, set_by) VALUES (?, ?, ?, ?)")
+            .bind(key)
+            .bind(now.as_micros())
+            .bind(hours)
+            .bind(by)
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("set a cap"))?;
+        audit::append(&mut tx, event).await?;
+        tx.commit().await.map_err(sql("set a cap"))
+    }
+
+    async fn caps(&self, stream: &StreamId) -> DbResult<Vec<CapRow>> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
+        let rows: Vec<(i64, Option<u32>, String)> =
+            sqlx::query_as("SELECT from_us, hours, set_by FROM caps WHERE stream_key = ? ORDER BY from_us")
+                .bind(key.key)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(sql("read a stream's caps"))?;
+        Ok(rows.into_iter().map(|(from, hours, set_by)| CapRow { from: Timestamp(from), hours, set_by }).collect())
+    }
+
+    async fn unmarked_until(&self, stream: &StreamId, until: Timestamp, after: Timestamp, limit: u32) -> DbResult<Vec<BlockBrief>> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
+        let rows = sqlx::query(
+            "SELECT id AS block, ?5 AS stream, ?6 AS account, start_us, end_us, size_bytes, segment_count, checksum FROM blocks
+             WHERE stream_key = ?1 AND segment_count > 0 AND state = 1 AND start_us > ?3 AND start_us < ?2 AND end_us <= ?2
+               AND NOT EXISTS (SELECT 1 FROM marks WHERE block = blocks.id)
+             ORDER BY start_us LIMIT ?4",
+        )
+        .bind(key.key)
+        .bind(until.as_micros())
+        .bind(after.as_micros())
+        .bind(limit)
+        .bind(stream.as_str())
+        .bind(key.account.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("look for footage to judge"))?;
+        rows.iter().map(read_brief).collect()
+    }
+
+    async fn mark(&self, marks: &[NewMark], now: Timestamp, event: Event) -> DbResult<Vec<BlockId>> {
+        let mut tx = self.write().await?;
+        let mut marked = Vec::new();
+        for mark in marks {
+            let done = sqlx::query(concat!(
+                "INSERT INTO marks (block, stream_key, marked_us, due_us, rule)
+                 SELECT id, stream_key, ?1, ?3, ?4 FROM blocks WHERE id = ?2 AND state = 1 AND NOT ",
+                block_is_held!(),
+                " ON CONFLICT (block) DO NOTHING"
+            ))
+            .bind(now.as_micros())
+            .bind(&mark.block.to_bytes()[..])
+            .bind(mark.due_at.as_micros())
+            .bind(mark.rule.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("mark a block"))?;
+            if done.rows_affected() > 0 {
+                marked.push(mark.block);
+            }
+        }
+        if marked.is_empty() {
+            return Ok(marked);
+        }
+        audit::append(&mut tx, event.with("blocks", marked.len())).await?;
+        tx.commit().await.map_err(sql("mark blocks"))?;
+        Ok(marked)
+    }
+
+    async fn unmark(&self, blocks: &[BlockId], event: Event) -> DbResult<u64> {
+        let mut tx = self.write().await?;
+        let mut count = 0;
+        for block in blocks {
+            let done = sqlx::query("DELETE FROM marks WHERE block = ? AND sweep IS NULL").bind(&block.to_bytes()[..]);
+            count += done.execute(&mut *tx).await.map_err(sql("take a mark off"))?.rows_affected();
+        }
+        if count > 0 {
+            audit::append(&mut tx, event.with("blocks", count)).await?;
+            tx.commit().await.map_err(sql("take marks off"))?;
+        }
+        Ok(count)
+    }
+
+    async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>> {
+        let rows = sqlx::query(select_marks!("WHERE block > ? ORDER BY block LIMIT ?"))
+            .bind(after.map(|id| id.to_bytes().to_vec()).unwrap_or_default())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(sql("read marks"))?;
+        rows.iter().map(read_mark).collect()
+    }
+
+    async fn mark_of(&self, block: BlockId) -> DbResult<Option<MarkRow>> {
+        let found = sqlx::query(select_marks!("WHERE block = ?")).bind(&block.to_bytes()[..]).fetch_optional(&self.readers).await;
+        found.map_err(sql("read a mark"))?.as_ref().map(read_mark).transpose()
+    }
+
+    async fn begin_sweep(&self, now: Timestamp, limit: u32) -> DbResult<Option<(SweepRow, Vec<MarkRow>)>> {
+        let step = "begin a sweep";
+        let mut tx = self.write().await?;
+        let rescued = holds::rescue(&mut tx, now).await?;
+        if rescued > 0 {
+            let event = Event::system(now, crate::audit::Act("retention.rescued"));
+            audit::append(&mut tx, event.with("blocks", rescued).with("by", "hold")).await?;
+        }
+        let account: Option<String> = sqlx::query_scalar(
+            "SELECT account FROM marks JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ? ORDER BY due_us LIMIT 1",
+        )
+        .bind(now.as_micros())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(sql(step))?;
+        let Some(account) = account else {
+            tx.commit().await.map_err(sql(step))?;
+            return Ok(None);
+        };
+        let id: i64 = sqlx::query_scalar("INSERT INTO sweeps (account, begun_us) VALUES (?, ?) RETURNING id")
+            .bind(&account)
+            .bind(now.as_micros())
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(sql(step))?;
+        sqlx::query(
+            "UPDATE marks SET sweep = ?1 WHERE block IN (
+                 SELECT block FROM marks JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ?2 AND account = ?3
+                 ORDER BY due_us, block LIMIT ?4)",
+        )
+        .bind(id)
+        .bind(now.as_micros())
+        .bind(&account)
+        .bind(limit)
+        .execute(&mut *tx)
+        .await
+        .map_err(sql(step))?;
+        let marks = left_of(&mut tx, id).await?;
+        tx.commit().await.map_err(sql(step))?;
+        let row = SweepRow { id, account: parse("account", &account)?, begun_at: now, finished_at: None };
+        Ok(Some((row, marks)))
+    }
+
+    async fn unfinished_sweeps(&self) -> DbResult<Vec<(SweepRow, Vec<MarkRow>)>> {
+        let rows = sqlx::query("SELECT id, account, begun_us, finished_us FROM sweeps WHERE finished_us IS NULL ORDER BY id")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(sql("look for unfinished sweeps"))?;
+        let mut conn = self.readers.acquire().await.map_err(sql("look for unfinished sweeps"))?;
+        let mut found = Vec::new();
+        for row in &rows {
+            let sweep = read_sweep(row)?;
+            let left = left_of(&mut conn, sweep.id).await?;
+            found.push((sweep, left));
+        }
+        Ok(found)
+    }
+
+    async fn sweeps(&self, account: Option<&AccountId>, limit: u32) -> DbResult<Vec<SweepRow>> {
+        let rows =
+            sqlx::query("SELECT id, account, begun_us, finished_us FROM sweeps WHERE ?1 IS NULL OR account = ?1 ORDER BY id DESC LIMIT ?2")
+                .bind(account.map(|a| a.as_str().to_owned()))
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(sql("list sweeps"))?;
+        rows.iter().map(read_sweep).collect()
+    }
+
+    async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>> {
+        let rows = sqlx::query(select_swept!("WHERE sweep = ? ORDER BY stream_key, start_us")).bind(sweep).fetch_all(&self.readers).await;
+        rows.map_err(sql("read a receipt"))?.iter().map(read_swept).collect()
+    }
+
+    async fn swept_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<SweptRow>> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(None) };
+        let row = sqlx::query(select_swept!("WHERE stream_key = ?1 AND start_us <= ?2 AND end_us > ?2 ORDER BY start_us DESC LIMIT 1"))
+            .bind(key.key)
+            .bind(t.as_micros())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(sql("look for swept footage"))?;
+        row.as_ref().map(read_swept).transpose()
+    }
+
+    async fn retention_state(&self) -> DbResult<RetentionState> {
+        let row: (Option<i64>, Option<i64>, Option<String>, Option<String>) =
+            sqlx::query_as("SELECT last_run_us, stopped_us, stopped_why, confirmed FROM retention_state")
+                .fetch_one(&self.readers)
+                .await
+                .map_err(sql("read where retention stands"))?;
+        let (last_run, stopped_us, why, confirmed) = row;
+        let read = |text: Option<String>| text.map(|text| json("the state of retention", &text)).transpose();
+        Ok(RetentionState {
+            last_run: last_run.map(Timestamp),
+            stopped: stopped_us.map(Timestamp).zip(read(why)?),
+            confirmed: read(confirmed)?,
+        })
+    }
+
+    async fn note_run(&self, now: Timestamp) -> DbResult<()> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE retention_state SET last_run_us = ?, stopped_us = NULL, stopped_why = NULL, confirmed = NULL")
+            .bind(now.as_micros())
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("note a retention run"))?;
+        tx.commit().await.map_err(sql("note a retention run"))
+    }
+
+    async fn stop_retention(&self, why: &serde_json::Value, now: Timestamp, event: Event) -> DbResult<bool> {
+        let mut tx = self.write().await?;
+        let done =
+            sqlx::query("UPDATE retention_state SET stopped_us = ?1, stopped_why = ?2, confirmed = NULL WHERE stopped_why IS NOT ?2")
+                .bind(now.as_micros())
+                .bind(why.to_string())
+                .execute(&mut *tx)
+                .await
+                .map_err(sql("stop retention"))?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::append(&mut tx, event).await?;
+        tx.commit().await.map_err(sql("stop retention"))?;
+        Ok(true)
+    }
+
+    async fn confirm_retention(&self, event: Event) -> DbResult<bool> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE retention_state SET confirmed = stopped_why, stopped_us = NULL, stopped_why = NULL WHERE stopped_why IS NOT NULL",
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(sql("confirm retention"))?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::append(&mut tx, event).await?;
+        tx.commit().await.map_err(sql("confirm retention"))?;
+        Ok(true)
+    }
+
+    async fn save_forecast(&self, account: &AccountId, made_at: Timestamp, bytes: u64) -> DbResult<()> {
+        let step = "save a forecast";
+        const WEEK_US: i64 = 7 * 86_400_000_000;
+        let mut tx = self.write().await?;
+        sqlx::query("INSERT OR REPLACE INTO retention_forecasts (account, made_us, bytes) VALUES (?, ?, ?)")
+            .bind(account.as_str())
+            .bind(made_at.as_micros())
+            .bind(signed(bytes))
+            .execute(&mut *tx)
+            .await
+            .map_err(sql(step))?;
+        sqlx::query("DELETE FROM retention_forecasts WHERE account = ? AND made_us < ?")
+            .bind(account.as_str())
+            .bind(made_at.saturating_add_micros(-WEEK_US).as_micros())
+            .execute(&mut *tx)
+            .await
+            .map_err(sql(step))?;
+        tx.commit().await.map_err(sql(step))
+    }
+
+    async fn forecast_before(&self, account: &AccountId, t: Timestamp) -> DbResult<Option<(Timestamp, u64)>> {
+        let row: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT made_us, bytes FROM retention_forecasts WHERE account = ? AND made_us <= ? ORDER BY made_us DESC LIMIT 1",
+        )
+        .bind(account.as_str())
+        .bind(t.as_micros())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(sql("read a forecast"))?;
+        row.map(|(made, bytes)| Ok((Timestamp(made), unsigned("a forecast", bytes)?))).transpose()
+    }
+}
+
+/// Copies a block that this sweep has taken into its receipt. One that is not marked for it is left out: it was done before.
+pub(super) async fn keep_receipt(conn: &mut SqliteConnection, sweep: i64, block: BlockId) -> DbResult<()> {
+    sqlx::query(
+        "INSERT INTO swept (sweep, block, stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule)
+         SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule
+         FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ? AND block = ? ON CONFLICT DO NOTHING",
+    )
+    .bind(sweep)
+    .bind(&block.to_bytes()[..])
+    .execute(conn)
+    .await
+    .map_err(sql("write a receipt"))?;
+    Ok(())
+}
+
+pub(super) async fn finish(conn: &mut SqliteConnection, sweep: i64, finished: Option<Timestamp>) -> DbResult<()> {
+    let Some(finished) = finished else { return Ok(()) };
+    sqlx::query("UPDATE sweeps SET finished_us = ? WHERE id = ?")
+        .bind(finished.as_micros())
+        .bind(sweep)
+        .execute(conn)
+        .await
+        .map_err(sql("finish a sweep"))?;
+    Ok(())
+}
+
+async fn left_of(conn: &mut SqliteConnection, sweep: i64) -> DbResult<Vec<MarkRow>> {
+    let rows = sqlx::query(select_marks!("WHERE sweep = ? ORDER BY blocks.stream_key, start_us")).bind(sweep).fetch_all(conn).await;
+    rows.map_err(sql("read what a sweep takes"))?.iter().map(read_mark).collect()
+}
+
+fn read_brief(row: &SqliteRow) -> DbResult<BlockBrief> {
+    let what = "a block";
+    Ok(BlockBrief {
+        id: BlockId::from_bytes(id_bytes(what, &row.get::<Vec<u8>, _>("block"))?),
+        account: parse("account", &row.get::<String, _>("account"))?,
+        stream: parse("stream", &row.get::<String, _>("stream"))?,
+        range: TimeRange::new(Timestamp(row.get("start_us")), Timestamp(row.get("end_us"))).map_err(|e| damaged(what, e))?,
+        size_bytes: unsigned(what, row.get("size_bytes"))?,
+        segments: unsigned(what, row.get("segment_count"))?,
+        checksum: row.get::<Option<i64>, _>("checksum").map(i64::cast_unsigned),
+    })
+}
+
+fn read_mark(row: &SqliteRow) -> DbResult<MarkRow> {
+    Ok(MarkRow {
+        block: read_brief(row)?,
+        marked_at: Timestamp(row.get("marked_us")),
+        due_at: Timestamp(row.get("due_us")),
+        rule: json("a mark", &row.get::<String, _>("rule"))?,
+        sweep: row.get("sweep"),
+    })
+}
+
+fn read_swept(row: &SqliteRow) -> DbResult<SweptRow> {
+    let rule = json("a receipt", &row.get::<String, _>("rule"))?;
+    Ok(SweptRow { sweep: row.get("sweep"), block: read_brief(row)?, marked_at: Timestamp(row.get("marked_us")), rule })
+}
+
+fn read_sweep(row: &SqliteRow) -> DbResult<SweepRow> {
+    Ok(SweepRow {
+        id: row.get("id"),
+        account: parse("account", &row.get::<String, _>("account"))?,
+        begun_at: Timestamp(row.get("begun_us")),
+        finished_at: row.get::<Option<i64>, _>("finished_us").map(Timestamp),
+    })
+}

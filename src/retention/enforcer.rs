@@ -1,0 +1,320 @@
+//! Mark, rescue, sweep: one run after the other.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::forecast::{Amount, PAGE, WhatIf, expired_page, forecast};
+use super::guard::{Stop, check_amount, check_clock};
+use super::judge::{AccountRules, Judge, Verdict};
+use super::rules::{Plans, judge_at, rule_json};
+use super::window_start::DAY_US;
+use super::{RetentionError, RetentionResult};
+use crate::audit::{Act, Event};
+use crate::db::{Db, DbResult, IndexChange, MarkRow, NewMark, StreamRow, SweepRow};
+use crate::index::Index;
+use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp, block_path};
+use crate::store::{MediaRoot, remove_block};
+
+/// The forecast that a run is measured by is at least this old: yesterday's, with some hours' play for when runs happen.
+const FORECAST_AGE_US: i64 = 20 * 3_600_000_000;
+/// It looks this far ahead, so that it still speaks of the day after it was made.
+const FORECAST_AHEAD_US: i64 = 2 * DAY_US;
+/// Folders of younger days stay, empty or not: a recorder may be about to write there.
+const FOLDERS_STAY_US: i64 = 2 * DAY_US;
+
+/// How careful to be.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Between the mark and the sweep.
+    pub grace: Duration,
+    /// So much of an account may go beyond the forecast without anyone looking.
+    pub share_percent: u64,
+    /// Blocks in one sweep.
+    pub sweep_max: u32,
+    /// Rest after each chunk of deleted files, so that recording and playback have the disk.
+    pub rest: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { grace: Duration::from_secs(7 * 86_400), share_percent: 20, sweep_max: 1000, rest: Duration::from_millis(20) }
+    }
+}
+
+/// What a run did, or with `dry_run` would have done.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct RunReport {
+    pub dry_run: bool,
+    /// By stream.
+    pub marked: BTreeMap<StreamId, Amount>,
+    /// Blocks whose mark was taken off again.
+    pub rescued: u64,
+    pub swept: BTreeMap<StreamId, Amount>,
+    pub sweeps: Vec<i64>,
+    /// Why nothing more happened.
+    pub stopped: Option<Stop>,
+}
+
+/// Makes what is stored what was promised.
+#[derive(Clone)]
+pub struct Enforcer {
+    index: Index,
+    root: MediaRoot,
+    plans: Arc<dyn Plans>,
+    settings: Settings,
+}
+
+/// A stream with what applies to it.
+struct Ruled {
+    row: StreamRow,
+    rules: AccountRules,
+    judge: Judge,
+}
+
+impl Enforcer {
+    pub fn new(index: Index, root: MediaRoot, plans: Arc<dyn Plans>, settings: Settings) -> Enforcer {
+        Enforcer { index, root, plans, settings }
+    }
+
+    /// The same after a restart: memory is empty.
+    #[cfg(test)]
+    pub(super) fn restarted(&self, index: Index) -> Enforcer {
+        Enforcer { index, ..self.clone() }
+    }
+    #[cfg(test)]
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    fn db(&self) -> &Db {
+        self.index.db()
+    }
+
+    /// One run: finishes what was cut short, takes marks off what is to stay, marks what has left, sweeps what is due.
+    ///
+    /// # Errors
+    /// [`RetentionError`]. What was done stays done; the next run goes on from there.
+    pub async fn run_once(&self, now: Timestamp, dry_run: bool) -> RetentionResult<RunReport> {
+        let mut report = RunReport { dry_run, ..RunReport::default() };
+        if let Some(stop) = self.look_around(now, dry_run).await? {
+            report.stopped = Some(stop);
+            return Ok(report);
+        }
+        if !dry_run {
+            for (sweep, left) in self.db().unfinished_sweeps().await? {
+                self.sweep(&sweep, left, now, &mut report).await?;
+            }
+        }
+        let accounts = self.ruled_streams(now).await?;
+        report.rescued = self.rescue(&accounts, now, dry_run).await?;
+        for (account, streams) in &accounts {
+            if let Some(stop) = self.mark_account(account, streams, now, &mut report).await? {
+                report.stopped = Some(stop);
+                return Ok(report);
+            }
+        }
+        if dry_run {
+            return Ok(report);
+        }
+        while let Some((sweep, taken)) = self.db().begin_sweep(now, self.settings.sweep_max).await? {
+            self.sweep(&sweep, taken, now, &mut report).await?;
+        }
+        self.db().note_run(now).await?;
+        Ok(report)
+    }
+
+    /// The signs that something is wrong with us rather than with the footage.
+    async fn look_around(&self, now: Timestamp, dry_run: bool) -> RetentionResult<Option<Stop>> {
+        let state = self.db().retention_state().await?;
+        if let Some((_, why)) = state.stopped {
+            let known = serde_json::from_value(why).ok();
+            return Ok(Some(known.unwrap_or(Stop::ForeignFolder { detail: "stopped by another version".into() })));
+        }
+        let root = self.root.clone();
+        let there =
+            tokio::task::spawn_blocking(move || root.still_there()).await.map_err(|e| RetentionError::Interrupted(e.to_string()))?;
+        let foreign = there.err().map(|e| Stop::ForeignFolder { detail: e.to_string() });
+        let Some(stop) = foreign.or(check_clock(state.last_run, now)) else { return Ok(None) };
+        self.stop_unless_confirmed(stop, now, dry_run).await
+    }
+
+    async fn stop_unless_confirmed(&self, stop: Stop, now: Timestamp, dry_run: bool) -> RetentionResult<Option<Stop>> {
+        let confirmed = self.db().retention_state().await?.confirmed.and_then(|c| serde_json::from_value(c).ok());
+        if stop.is_covered_by(confirmed.as_ref()) {
+            return Ok(None);
+        }
+        if !dry_run {
+            let why = serde_json::json!(stop);
+            let event = Event::system(now, Act("retention.stopped")).with("why", why.clone());
+            if self.db().stop_retention(&why, now, event).await? {
+                tracing::error!(reason = %stop, "retention has stopped and deletes nothing until an operator confirms");
+            }
+        }
+        Ok(Some(stop))
+    }
+
+    async fn ruled_streams(&self, now: Timestamp) -> DbResult<BTreeMap<AccountId, Vec<Ruled>>> {
+        let mut known: HashMap<AccountId, AccountRules> = HashMap::new();
+        let mut accounts: BTreeMap<AccountId, Vec<Ruled>> = BTreeMap::new();
+        // Removed streams too: their footage leaves like any other.
+        for row in self.db().streams(true).await? {
+            let rules = match known.get(&row.account) {
+                Some(rules) => rules.clone(),
+                None => self.plans.rules(&row.account).await?,
+            };
+            known.insert(row.account.clone(), rules.clone());
+            let judge = judge_at(self.db(), &row.id, &rules, now).await?;
+            accounts.entry(row.account.clone()).or_default().push(Ruled { row, rules, judge });
+        }
+        Ok(accounts)
+    }
+
+    /// Takes marks off what the judge keeps now: an upgrade, or a cap taken back.
+    async fn rescue(&self, accounts: &BTreeMap<AccountId, Vec<Ruled>>, now: Timestamp, dry_run: bool) -> DbResult<u64> {
+        let judges: HashMap<&StreamId, &Judge> = accounts.values().flatten().map(|r| (&r.row.id, &r.judge)).collect();
+        let (mut after, mut rescued) = (None, 0);
+        loop {
+            let page = self.db().marks(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(rescued) };
+            after = Some(last.block.id);
+            let stays = |m: &&MarkRow| m.sweep.is_none() && judges.get(&m.block.stream).is_none_or(|j| j.judge(m.block.range).keeps());
+            let blocks: Vec<BlockId> = page.iter().filter(stays).map(|m| m.block.id).collect();
+            if dry_run {
+                rescued += blocks.len() as u64;
+            } else if !blocks.is_empty() {
+                let event = Event::system(now, Act("retention.rescued")).with("by", "window");
+                rescued += self.db().unmark(&blocks, event).await?;
+            }
+        }
+    }
+
+    async fn mark_account(
+        &self,
+        account: &AccountId,
+        streams: &[Ruled],
+        now: Timestamp,
+        report: &mut RunReport,
+    ) -> RetentionResult<Option<Stop>> {
+        let (mut leaving, mut total_bytes) = (BTreeMap::new(), 0);
+        for stream in streams {
+            total_bytes += self.db().totals(&stream.row.id).await?.bytes;
+            let amount = forecast(self.db(), &stream.row.id, &stream.rules, now, WhatIf::default()).await?;
+            if amount.blocks > 0 {
+                leaving.insert(stream.row.id.clone(), amount);
+            }
+        }
+        let bytes = leaving.values().map(|a| a.bytes).sum();
+        let yesterday = now.saturating_add_micros(-FORECAST_AGE_US);
+        let expected = self.db().forecast_before(account, yesterday).await?.map_or(0, |(_, bytes)| bytes);
+        if let Some(stop) = check_amount(account, bytes, expected, total_bytes, self.settings.share_percent)
+            && let Some(stop) = self.stop_unless_confirmed(stop, now, report.dry_run).await?
+        {
+            report.marked.append(&mut leaving);
+            // Nothing was marked; a dry run says what would be.
+            if !report.dry_run {
+                report.marked.clear();
+            }
+            return Ok(Some(stop));
+        }
+        if report.dry_run {
+            report.marked.append(&mut leaving);
+            return Ok(None);
+        }
+        let mut ahead = 0;
+        for stream in streams {
+            if leaving.contains_key(&stream.row.id) {
+                let amount = self.mark_stream(stream, now).await?;
+                report.marked.insert(stream.row.id.clone(), amount);
+            }
+            let then = now.saturating_add_micros(FORECAST_AHEAD_US);
+            ahead += forecast(self.db(), &stream.row.id, &stream.rules, then, WhatIf::default()).await?.bytes;
+        }
+        self.db().save_forecast(account, now, ahead).await?;
+        Ok(None)
+    }
+
+    async fn mark_stream(&self, stream: &Ruled, now: Timestamp) -> RetentionResult<Amount> {
+        let mut amount = Amount::default();
+        let mut after = Timestamp::MIN.saturating_add_micros(-1);
+        let due_at = now + self.settings.grace;
+        while let Some(page) = expired_page(self.db(), &stream.row.id, &stream.judge, &mut after).await? {
+            let mut marks = Vec::new();
+            for block in &page {
+                if let Verdict::Prune(prune) = stream.judge.judge(block.range) {
+                    marks.push(NewMark { block: block.id, due_at, rule: rule_json(prune, &stream.rules, &stream.judge, now) });
+                }
+            }
+            let Some(range) = span(page.iter().map(|b| b.range)) else { continue };
+            let event = Event::system(now, Act("retention.marked")).of_account(&stream.row.account).on_stream(&stream.row.id).over(range);
+            let rule = marks.first().map(|m| m.rule.clone());
+            let marked = self.db().mark(&marks, now, event.with("due_us", due_at.as_micros()).with("rule", rule)).await?;
+            page.iter().filter(|b| marked.contains(&b.id)).for_each(|b| amount.add(b));
+        }
+        Ok(amount)
+    }
+
+    /// Deletes bytes, then rows, stream by stream.
+    async fn sweep(&self, sweep: &SweepRow, blocks: Vec<MarkRow>, now: Timestamp, report: &mut RunReport) -> RetentionResult<()> {
+        let chunks: Vec<&[MarkRow]> = blocks.chunk_by(|a, b| a.block.stream == b.block.stream).collect();
+        for (i, chunk) in chunks.iter().enumerate() {
+            self.delete_bytes(chunk, now).await?;
+            let finished = (i + 1 == chunks.len()).then_some(now);
+            self.delete_rows(sweep, chunk, finished, now).await?;
+            let amount = report.swept.entry(chunk[0].block.stream.clone()).or_default();
+            chunk.iter().for_each(|m| amount.add(&m.block));
+            if !self.settings.rest.is_zero() {
+                tokio::time::sleep(self.settings.rest).await;
+            }
+        }
+        if chunks.is_empty() {
+            // Cut short after its last rows went, or all of it was taken by a repair.
+            let event = Event::system(now, Act("retention.swept")).of_account(&sweep.account).with("sweep", sweep.id);
+            let done = IndexChange::BlocksSwept { sweep: sweep.id, blocks: Vec::new(), finished: Some(now), event: Box::new(event) };
+            self.index.commit(vec![done]).await?;
+        }
+        report.sweeps.push(sweep.id);
+        Ok(())
+    }
+
+    async fn delete_bytes(&self, chunk: &[MarkRow], now: Timestamp) -> RetentionResult<()> {
+        let files: Vec<(String, bool)> = chunk
+            .iter()
+            .map(|m| {
+                let b = &m.block;
+                (block_path(&b.account, &b.stream, b.range.start(), b.id), now.micros_since(b.range.start()) > FOLDERS_STAY_US)
+            })
+            .collect();
+        let root = self.root.clone();
+        let work = tokio::task::spawn_blocking(move || files.iter().try_for_each(|(path, old)| remove_block(&root, path, *old)));
+        work.await.map_err(|e| RetentionError::Interrupted(e.to_string()))?.map_err(RetentionError::from)
+    }
+
+    async fn delete_rows(&self, sweep: &SweepRow, chunk: &[MarkRow], finished: Option<Timestamp>, now: Timestamp) -> DbResult<()> {
+        let mut amount = Amount::default();
+        chunk.iter().for_each(|m| amount.add(&m.block));
+        let mut event = Event::system(now, Act("retention.swept")).of_account(&sweep.account).on_stream(&chunk[0].block.stream);
+        event.range = span(chunk.iter().map(|m| m.block.range));
+        let event = event.with("sweep", sweep.id).with("blocks", amount.blocks).with("bytes", amount.bytes);
+        let blocks = chunk.iter().map(|m| m.block.id).collect();
+        let rows = IndexChange::BlocksSwept { sweep: sweep.id, blocks, finished, event: Box::new(event) };
+        self.index.commit(vec![rows]).await
+    }
+}
+
+/// From the first start to the last end.
+fn span(ranges: impl Iterator<Item = TimeRange>) -> Option<TimeRange> {
+    let (mut start, mut end) = (Timestamp::MAX, Timestamp::MIN);
+    for range in ranges {
+        (start, end) = (start.min(range.start()), end.max(range.end()));
+    }
+    TimeRange::new(start, end).ok()
+}
+
+impl std::fmt::Debug for Enforcer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enforcer").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,81 @@
+//! What applies to one moment of a stream, and why.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::judge::{AccountRules, Verdict, leaves_at};
+use super::rules::{cap_at, judge_at};
+use crate::db::DbResult;
+use crate::index::Index;
+use crate::media::{StreamId, TimeRange, Timestamp, Window};
+
+/// All that can be said about `at`, seen from `now`.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Explanation {
+    pub stream: StreamId,
+    pub at: Timestamp,
+    /// The moment that is asked from: any, past or future.
+    pub now: Timestamp,
+    /// The segment in which `at` lies, while it is stored.
+    pub segment: Option<TimeRange>,
+    /// Of that segment, or of footage that ended at `at`.
+    pub verdict: Verdict,
+    /// What begins before is not served; `None`: everything is.
+    pub window_start: Option<Timestamp>,
+    pub plan: Option<String>,
+    pub plan_version: Option<u32>,
+    pub window: Window,
+    pub cap_hours: Option<u32>,
+    /// When it leaves the window, or has left it, by what is decided; `None`: never.
+    pub leaves_at: Option<Timestamp>,
+    /// Holds that touch it.
+    pub holds: Vec<i64>,
+    pub marked_at: Option<Timestamp>,
+    /// The end of the grace.
+    pub due_at: Option<Timestamp>,
+    /// The sweep that took it or is taking it.
+    pub sweep: Option<i64>,
+    /// Under which it was marked.
+    pub rule: Option<Value>,
+}
+
+/// # Errors
+/// [`crate::db::DbError`].
+pub async fn explain(index: &Index, rules: &AccountRules, stream: &StreamId, at: Timestamp, now: Timestamp) -> DbResult<Explanation> {
+    let db = index.db();
+    let located = index.segment_covering(stream, at).await?;
+    let segment = located.as_ref().map(|l| l.segment.range());
+    let judged = segment.unwrap_or_else(|| instant(at));
+    let judge = judge_at(db, stream, rules, now).await?;
+    let cap = cap_at(db, stream, now).await?;
+    let touching = db.holds_on(stream).await?.into_iter().filter(|h| h.active_at(now) && h.kept().overlaps(judged));
+    let mark = match &located {
+        Some(located) => db.mark_of(located.block.id).await?,
+        None => None,
+    };
+    let swept = if located.is_none() { db.swept_at(stream, at).await? } else { None };
+    let plan = rules.history.at(now);
+    Ok(Explanation {
+        stream: stream.clone(),
+        at,
+        now,
+        segment,
+        verdict: judge.judge(judged),
+        window_start: judge.window_start(),
+        plan: plan.map(|p| p.plan.clone()),
+        plan_version: plan.map(|p| p.version),
+        window: rules.history.window_at(now),
+        cap_hours: cap.map(|c| c.hours),
+        leaves_at: leaves_at(judged.end(), judged.end(), rules, cap),
+        holds: touching.map(|h| h.id).collect(),
+        marked_at: mark.as_ref().map(|m| m.marked_at).or(swept.as_ref().map(|s| s.marked_at)),
+        due_at: mark.as_ref().map(|m| m.due_at),
+        sweep: mark.as_ref().and_then(|m| m.sweep).or(swept.as_ref().map(|s| s.sweep)),
+        rule: mark.map(|m| m.rule).or(swept.map(|s| s.rule)),
+    })
+}
+
+/// Footage of which nothing is known but that it lay there.
+fn instant(at: Timestamp) -> TimeRange {
+    TimeRange::new(at.saturating_add_micros(-1), at).expect("a microsecond")
+}

@@ -1,0 +1,104 @@
+//! What stops the enforcer: signs that the decision may be wrong, not the footage.
+
+use serde::{Deserialize, Serialize};
+
+use super::window_start::DAY_US;
+use crate::media::{AccountId, Timestamp};
+
+/// Why nothing goes until an operator has looked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "guard")]
+pub enum Stop {
+    /// More than a day passed since the last run: the service was off, or the clock was set.
+    ClockForward { last_run_us: i64 },
+    /// The clock is behind the last run.
+    ClockBackward { last_run_us: i64 },
+    /// More would go than the forecast of the day before and the permitted share allow.
+    TooMuch { account: AccountId, bytes: u64, forecast_bytes: u64, permitted_bytes: u64 },
+    /// The media folder is not the one these rows belong to.
+    ForeignFolder { detail: String },
+}
+
+impl Stop {
+    /// Whether a run may go past this stop because an operator has seen `confirmed`. A foreign folder is never passed.
+    pub(super) fn is_covered_by(&self, confirmed: Option<&Stop>) -> bool {
+        match (self, confirmed) {
+            (Stop::ClockForward { .. }, Some(Stop::ClockForward { .. }))
+            | (Stop::ClockBackward { .. }, Some(Stop::ClockBackward { .. })) => true,
+            (Stop::TooMuch { account, bytes, permitted_bytes, .. }, Some(Stop::TooMuch { account: seen, bytes: seen_bytes, .. })) => {
+                // Time went on while the operator looked: as much as would be let through unseen may be added.
+                account == seen && *bytes <= seen_bytes.saturating_add(*permitted_bytes)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stop::ClockForward { last_run_us } => {
+                write!(f, "the last retention run was at {}, more than a day ago; is the clock right?", Timestamp(*last_run_us))
+            }
+            Stop::ClockBackward { last_run_us } => {
+                write!(f, "the clock is behind the last retention run, {}; is it right?", Timestamp(*last_run_us))
+            }
+            Stop::TooMuch { account, bytes, forecast_bytes, permitted_bytes } => write!(
+                f,
+                "{bytes} bytes of account {account} would go; the forecast of the day before said {forecast_bytes}, and {permitted_bytes} more are permitted"
+            ),
+            Stop::ForeignFolder { detail } => f.write_str(detail),
+        }
+    }
+}
+
+pub(super) fn check_clock(last_run: Option<Timestamp>, now: Timestamp) -> Option<Stop> {
+    let last = last_run?;
+    let last_run_us = last.as_micros();
+    match now.micros_since(last) {
+        passed if passed < 0 => Some(Stop::ClockBackward { last_run_us }),
+        passed if passed > DAY_US => Some(Stop::ClockForward { last_run_us }),
+        _ => None,
+    }
+}
+
+/// `total_bytes`: all footage of the account.
+pub(super) fn check_amount(account: &AccountId, bytes: u64, forecast_bytes: u64, total_bytes: u64, share_percent: u64) -> Option<Stop> {
+    let permitted = u128::from(total_bytes) * u128::from(share_percent) / 100;
+    let permitted_bytes = u64::try_from(permitted).unwrap_or(u64::MAX);
+    let too_much = bytes > forecast_bytes.saturating_add(permitted_bytes);
+    too_much.then(|| Stop::TooMuch { account: account.clone(), bytes, forecast_bytes, permitted_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_stops_everything() {
+        let last = Timestamp::from_secs(1_777_816_800);
+        let check = |us: i64| check_clock(Some(last), last.saturating_add_micros(us));
+        assert!(check(0).is_none() && check(DAY_US).is_none());
+        assert!(matches!(check(-1), Some(Stop::ClockBackward { .. })));
+        assert!(matches!(check(DAY_US + 1), Some(Stop::ClockForward { .. })));
+        assert!(check_clock(None, last).is_none(), "the first run has nothing to compare with");
+    }
+
+    #[test]
+    fn more_than_a_share_beyond_the_forecast_stops() {
+        let main = AccountId::main();
+        let stops = |bytes, forecast| check_amount(&main, bytes, forecast, 1000, 20).is_some();
+        assert!(!stops(200, 0) && stops(201, 0));
+        assert!(!stops(700, 500) && stops(701, 500));
+    }
+
+    #[test]
+    fn what_was_confirmed_is_passed_and_nothing_else() {
+        let too_much = |bytes| Stop::TooMuch { account: AccountId::main(), bytes, forecast_bytes: 0, permitted_bytes: 10 };
+        assert!(too_much(105).is_covered_by(Some(&too_much(100))) && !too_much(111).is_covered_by(Some(&too_much(100))));
+        let forward = Stop::ClockForward { last_run_us: 1 };
+        assert!(!forward.is_covered_by(None) && !forward.is_covered_by(Some(&too_much(1))));
+        let foreign = Stop::ForeignFolder { detail: "not ours".into() };
+        assert!(!foreign.is_covered_by(Some(&foreign)));
+    }
+}

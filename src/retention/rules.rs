@@ -1,0 +1,55 @@
+//! What applies to a stream at a moment, gathered from the rows.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::judge::{AccountRules, Cap, Held, HeldRange, Judge, Prune};
+use crate::db::{Db, DbResult};
+use crate::media::{AccountId, StreamId, Timestamp};
+
+/// Which plans accounts have.
+#[async_trait]
+pub trait Plans: Send + Sync {
+    /// # Errors
+    /// When they cannot be read. An account that nothing is known of is unlimited.
+    async fn rules(&self, account: &AccountId) -> DbResult<AccountRules>;
+}
+
+/// Nothing is known: everything is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPlans;
+
+#[async_trait]
+impl Plans for NoPlans {
+    async fn rules(&self, _: &AccountId) -> DbResult<AccountRules> {
+        Ok(AccountRules::default())
+    }
+}
+
+/// The cap that holds, held or will hold at `t`, as far as it is known.
+pub(super) async fn cap_at(db: &Db, stream: &StreamId, t: Timestamp) -> DbResult<Option<Cap>> {
+    let caps = db.caps(stream).await?;
+    Ok(caps.iter().rev().find(|c| c.from <= t).and_then(|c| c.hours).map(|hours| Cap { hours }))
+}
+
+/// What is held of the stream at `t`, without the hold `released`.
+pub(super) async fn held_at(db: &Db, stream: &StreamId, t: Timestamp, released: Option<i64>) -> DbResult<Held> {
+    let holds = db.holds_on(stream).await?;
+    let active = holds.iter().filter(|h| h.active_at(t) && Some(h.id) != released);
+    Ok(Held::new(active.map(|h| HeldRange { hold: h.id, range: h.kept() }).collect()))
+}
+
+pub(super) async fn judge_at(db: &Db, stream: &StreamId, rules: &AccountRules, t: Timestamp) -> DbResult<Judge> {
+    Ok(Judge::at(t, rules, cap_at(db, stream, t).await?, held_at(db, stream, t, None).await?))
+}
+
+/// A decision as marks, receipts and the audit log keep it.
+pub(super) fn rule_json(prune: Prune, rules: &AccountRules, judge: &Judge, now: Timestamp) -> Value {
+    let mut rule = json!(prune);
+    if let Some(plan) = rules.history.at(now) {
+        rule["plan"] = json!(plan.plan);
+        rule["plan_version"] = json!(plan.version);
+    }
+    rule["window_start_us"] = json!(judge.window_start().map(Timestamp::as_micros));
+    rule
+}
