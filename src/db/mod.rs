@@ -57,8 +57,8 @@ pub enum DbError {
 }
 
 pub use retention::{
-    BlockBrief, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState, SweepRow,
-    SweptRow,
+    BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
+    SweepRow, SweptRow,
 };
 
 pub type DbResult<T> = Result<T, DbError>;

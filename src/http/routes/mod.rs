@@ -8,11 +8,14 @@ mod coverage;
 mod document;
 mod frames;
 mod health;
+mod holds;
 mod ingest;
 mod media;
 mod metrics;
 mod playlists;
+mod retention;
 mod session;
+mod signing_keys;
 mod streams;
 mod subscriptions;
 mod tokens;
@@ -34,6 +37,9 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(tokens::routes())
         .merge(accounts::routes())
         .merge(subscriptions::routes())
+        .merge(retention::routes())
+        .merge(holds::routes())
+        .merge(signing_keys::routes())
         .merge(streams::routes())
         .merge(ingest::routes())
         .merge(urls::routes())
