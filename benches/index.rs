@@ -55,6 +55,7 @@ fn table() -> SegmentTable {
         audio_bytes: 64_000 + i % 90,
         keyframe_bytes: 90_000 + i * 31,
         independent: true,
+        erased: false,
     };
     SegmentTable::from_entries((0..150).map(entry).collect())
 }

@@ -69,7 +69,7 @@ impl Playback {
         who.permit(stream, instant)?;
         let blocks = self.index().blocks(stream, instant, 1).await?;
         let block = blocks.into_iter().find(|b| b.account == *who.account());
-        let Some(mut slice) = block.and_then(|b| Slice::of(&b, instant)) else { return Err(self.nothing_at(stream, at).await?) };
+        let Some(mut slice) = block.and_then(|b| Slice::of(&b, instant).pop()) else { return Err(self.nothing_at(stream, at).await?) };
         slice.go_back_to_keyframe();
         let run = self.index().run(slice.block.run).await?.ok_or(PlaybackError::UnknownRun(slice.block.run))?;
         if run.video.is_none() {

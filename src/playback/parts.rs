@@ -69,8 +69,13 @@ impl BlockPart {
     pub fn is_complete(&self) -> bool {
         self.block.state == BlockState::Sealed
     }
+    /// Another one once something of it is erased.
     pub fn etag(&self) -> String {
-        format!("{}-{}", self.block.id, self.len())
+        let (id, len) = (self.block.id, self.len());
+        match self.block.table.len() - self.block.table.kept() {
+            0 => format!("{id}-{len}"),
+            erased => format!("{id}-{len}-{erased}"),
+        }
     }
 }
 
@@ -119,7 +124,8 @@ impl Playback {
         who.permit(stream, TimeRange::ALL)?;
         let block = self.index().block(id).await?.filter(|b| b.stream == *stream && b.account == *who.account());
         let block = block.ok_or(PlaybackError::UnknownBlock(id))?;
-        let range = block.range().ok_or(PlaybackError::UnknownBlock(id))?;
+        // Of a block of which nothing is kept only the file is left, and not for long.
+        let range = block.range().filter(|_| block.table.kept() > 0).ok_or(PlaybackError::UnknownBlock(id))?;
         if who.permit(stream, range)?.range() != range {
             return Err(EntitlementError::TimeNotCovered.into());
         }
@@ -129,8 +135,13 @@ impl Playback {
     /// A part of a block file.
     ///
     /// # Errors
-    /// The file has gone or cannot be read.
+    /// The file has gone, cannot be read, or something of it has been erased since the answer began: it breaks off then, rather than
+    /// send half of each.
     pub async fn block_bytes(&self, part: &BlockPart, range: Range<u64>) -> Result<Bytes, PlaybackError> {
+        let now = self.reader().block(part.block.id).await?;
+        if now.table.kept() < part.block.table.kept() {
+            return Err(PlaybackError::UnknownBlock(part.block.id));
+        }
         self.reader().bytes(&part.block, range).await
     }
 }
@@ -159,7 +170,7 @@ fn permit_segment(who: &Principal, found: &Located) -> Result<(), PlaybackError>
         Err(refused) => refused,
     };
     let first = who.window().filter(|w| w.start() > range.start()).and_then(|window| {
-        let mut first = Slice::of(block, TimeRange::new(window.start(), window.start().saturating_add_micros(1)).ok()?)?;
+        let mut first = Slice::of(block, TimeRange::new(window.start(), window.start().saturating_add_micros(1)).ok()?).pop()?;
         first.go_back_to_keyframe();
         Some(first.start)
     });

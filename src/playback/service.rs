@@ -192,7 +192,7 @@ impl<'a> Batches<'a> {
 
     fn slices(&mut self, blocks: &[Arc<BlockInfo>]) -> Vec<Slice> {
         let ours = blocks.iter().filter(|b| b.account == *self.permitted.account());
-        let mut slices: Vec<Slice> = ours.filter_map(|b| Slice::of(b, self.permitted.range())).collect();
+        let mut slices: Vec<Slice> = ours.flat_map(|b| Slice::of(b, self.permitted.range())).collect();
         if let Some(first) = slices.first_mut().filter(|_| self.is_first) {
             first.go_back_to_keyframe();
             self.is_first = false;

@@ -16,6 +16,7 @@ pub const IDENTITY_FILE: &str = ".retroview-media.json";
 /// `lost+found`: where the root is a mount point, that one belongs to the file system.
 pub const LOST_FOLDER: &str = "lost-and-found";
 pub(super) const JOURNAL_FOLDER: &str = ".open";
+pub(super) const GONE_FOLDER: &str = ".gone";
 pub(super) const STREAM_CARD: &str = "stream.json";
 const ROOT_FORMAT: u32 = 1;
 

@@ -53,6 +53,7 @@ codes! {
     UnknownBlock 404 "unknown_block" "There is no such block",
     UnknownSegment 404 "unknown_segment" "No segment begins there",
     UnknownAccount 404 "unknown_account" "There is no such account",
+    UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownToken 404 "unknown_token" "There is no such token",
     /// With `previous_end_us` and `next_start_us`.
     NoFootage 404 "no_footage" "There is no footage there",
@@ -71,6 +72,10 @@ codes! {
     QuoteOutdated 409 "quote_outdated" "This quote is not good any more",
     /// What the subscription is now does not allow it.
     PlanConflict 409 "plan_conflict" "The subscription does not allow this now",
+    /// With `holds`.
+    Held 409 "held" "A hold keeps this",
+    /// With `erasure`.
+    BeingErased 409 "being_erased" "This is being erased",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
     Pruned 410 "pruned" "This footage is gone",

@@ -17,6 +17,8 @@ impl From<DbError> for Problem {
             DbError::Exists { what: "stream", id } => {
                 Problem::new(Code::StreamExists, format!("There is a stream `{id}` already; choose another name."))
             }
+            DbError::Held { ref holds } => Problem::new(Code::Held, sentence_of(&error.to_string())).with("holds", holds.clone()),
+            DbError::Erasing { erasure } => Problem::new(Code::BeingErased, sentence_of(&error.to_string())).with("erasure", erasure),
             DbError::Changed { .. } => {
                 Problem::new(Code::Changed, "Somebody else changed it in the meantime; look at it again, then decide.")
             }
@@ -28,6 +30,11 @@ impl From<DbError> for Problem {
             other => Problem::internal(other),
         }
     }
+}
+
+/// What a room says, as a sentence.
+fn sentence_of(text: &str) -> String {
+    format!("{}{}.", text[..1].to_uppercase(), &text[1..])
 }
 
 impl From<EntitlementError> for Problem {
