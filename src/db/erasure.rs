@@ -83,8 +83,8 @@ pub trait ErasureRows: Send + Sync {
     async fn wipe_is_due(&self, block: BlockId) -> DbResult<bool>;
     /// The erasure that left nothing of this block.
     async fn whole_erased(&self, block: BlockId) -> DbResult<Option<ErasedBlock>>;
-    /// What was at `t` of the stream before an erasure took it.
-    async fn erased_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<ErasedBlock>>;
+    /// One of those that were in `range` of the stream before an erasure took them: the one that began last.
+    async fn erased_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<ErasedBlock>>;
     /// The erasure is over. False, and nothing recorded, when it was before or bytes of it are still there.
     async fn finish_erasure(&self, id: i64, now: Timestamp, event: Event) -> DbResult<bool>;
 }

@@ -10,6 +10,7 @@ mod accounts;
 #[cfg(test)]
 pub(crate) mod contract;
 mod erasure;
+mod keys;
 mod retention;
 pub mod sqlite;
 
@@ -19,6 +20,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use accounts::{AccountRow, AccountRows, LedgerLine, PlanRef, PlanRow, PlanSince, SubscriptionChange, SubscriptionRow, WrittenRequest};
+
+pub use keys::{KeyRows, SigningKeyRow};
 
 use crate::audit::{Chain, Event, Record};
 use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunId, RunInfo, SegmentEntry, StreamId, TimeRange, Timestamp};
@@ -356,10 +359,30 @@ pub trait InstallationRows: Send + Sync {
 
 /// Everything an installation keeps in rows.
 pub trait Database:
-    StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + HoldRows + RetentionRows + ErasureRows + Health
+    StreamRows
+    + FootageRows
+    + AccessRows
+    + InstallationRows
+    + AuditRows
+    + AccountRows
+    + KeyRows
+    + HoldRows
+    + RetentionRows
+    + ErasureRows
+    + Health
 {
 }
 impl<T> Database for T where
-    T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + HoldRows + RetentionRows + ErasureRows + Health
+    T: StreamRows
+        + FootageRows
+        + AccessRows
+        + InstallationRows
+        + AuditRows
+        + AccountRows
+        + KeyRows
+        + HoldRows
+        + RetentionRows
+        + ErasureRows
+        + Health
 {
 }

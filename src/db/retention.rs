@@ -186,8 +186,13 @@ pub trait RetentionRows: Send + Sync {
     /// Newest first.
     async fn sweeps(&self, account: Option<&AccountId>, limit: u32) -> DbResult<Vec<SweepRow>>;
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>>;
+    /// One of those that were in `range` before a sweep took them: the one that began last.
+    async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>>;
     /// What was at `t` of the stream before a sweep took it.
-    async fn swept_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<SweptRow>>;
+    async fn swept_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<SweptRow>> {
+        let Ok(instant) = TimeRange::new(t, t.saturating_add_micros(1)) else { return Ok(None) };
+        self.swept_in(stream, instant).await
+    }
 
     async fn retention_state(&self) -> DbResult<RetentionState>;
     /// A run came to its end: forgets a confirmed stop.

@@ -113,7 +113,7 @@ impl Services {
     /// As there.
     pub async fn stream_for(&self, who: &Principal, scope: Scope, stream: &StreamId) -> HttpResult<StreamRow> {
         who.require_on(scope, stream)?;
-        let row = self.db.stream(stream).await?.filter(|row| row.account == *who.account());
+        let row = self.db.stream(stream).await?.filter(|row| who.covers_account(&row.account));
         row.ok_or_else(|| Problem::unknown_stream(stream))
     }
 

@@ -124,6 +124,15 @@ impl Judge {
         self.plan_start.max(self.cap.map(|(_, start)| start))
     }
 
+    /// [`Judge::window_start`], and what would be said of footage that ended before.
+    pub fn limit(&self) -> Option<(Timestamp, Prune)> {
+        let start = self.window_start()?;
+        match (self.plan, self.cap) {
+            (Window::Months(months), _) if self.plan_start == Some(start) => Some((start, Prune::Plan { months })),
+            (_, cap) => cap.map(|(cap, _)| (start, Prune::Cap { hours: cap.hours })),
+        }
+    }
+
     /// `range`: of a segment or a block. Its end decides; holds keep whatever they touch.
     pub fn judge(&self, range: TimeRange) -> Verdict {
         let gone = |start: Option<Timestamp>| start.is_some_and(|start| range.end() <= start);

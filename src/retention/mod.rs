@@ -33,6 +33,7 @@ pub mod judge;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod visibility;
 mod window_start;
 
 pub use enforcer::{Enforcer, RunReport, Settings};
@@ -41,7 +42,8 @@ pub use explain::{Explanation, explain};
 pub use forecast::{Amount, WhatIf, forecast};
 pub use guard::Stop;
 pub use judge::{AccountRules, Cap, Held, HeldRange, Judge, Keep, Prune, Verdict};
-pub use rules::{NoPlans, Plans};
+pub use rules::{AccountPlans, NoPlans, Plans};
+pub use visibility::Visibility;
 pub use window_start::window_start;
 
 /// What can go wrong with retention. Nothing is lost by it: the next run goes on.

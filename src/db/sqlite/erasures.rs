@@ -148,11 +148,12 @@ impl ErasureRows for SqliteDb {
         row.as_ref().map(read_erased).transpose()
     }
 
-    async fn erased_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<ErasedBlock>> {
+    async fn erased_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<ErasedBlock>> {
         let Some(key) = self.find_key(stream).await? else { return Ok(None) };
-        let row = sqlx::query(select_erased!("WHERE stream_key = ?1 AND start_us <= ?2 AND end_us > ?2 ORDER BY start_us DESC LIMIT 1"))
+        let row = sqlx::query(select_erased!("WHERE stream_key = ?1 AND start_us < ?3 AND end_us > ?2 ORDER BY start_us DESC LIMIT 1"))
             .bind(key.key)
-            .bind(t.as_micros())
+            .bind(range.start().as_micros())
+            .bind(range.end().as_micros())
             .fetch_optional(&self.readers)
             .await
             .map_err(sql("look for erased footage"))?;

@@ -14,6 +14,7 @@ mod error;
 mod footage;
 mod gaps;
 mod holds;
+mod keys;
 #[cfg(test)]
 pub(crate) mod meddle;
 mod recount;

@@ -212,14 +212,14 @@ impl RetentionRows for SqliteDb {
         rows.map_err(sql("read a receipt"))?.iter().map(read_swept).collect()
     }
 
-    async fn swept_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<SweptRow>> {
+    async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>> {
         let Some(key) = self.find_key(stream).await? else { return Ok(None) };
-        let row = sqlx::query(select_swept!("WHERE stream_key = ?1 AND start_us <= ?2 AND end_us > ?2 ORDER BY start_us DESC LIMIT 1"))
-            .bind(key.key)
-            .bind(t.as_micros())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(sql("look for swept footage"))?;
+        // Blocks last an hour at most: without that bound all that ever was before would be walked through.
+        let row = sqlx::query(select_swept!(
+            "WHERE stream_key = ?1 AND start_us < ?3 AND start_us > ?2 - 7200000000 AND end_us > ?2 ORDER BY start_us DESC LIMIT 1"
+        ));
+        let row = row.bind(key.key).bind(range.start().as_micros()).bind(range.end().as_micros());
+        let row = row.fetch_optional(&self.readers).await.map_err(sql("look for swept footage"))?;
         row.as_ref().map(read_swept).transpose()
     }
 

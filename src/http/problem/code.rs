@@ -44,6 +44,8 @@ codes! {
     MissingScope 403 "missing_scope" "These credentials may not do this",
     StreamNotCovered 403 "stream_not_covered" "These credentials do not cover this stream",
     TimeNotCovered 403 "time_not_covered" "These credentials do not cover this time",
+    /// A signed address that is for something else.
+    VerbNotCovered 403 "verb_not_covered" "This address is not for this",
     /// A browser may have been made to send this by another site.
     CrossSite 403 "cross_site" "This request may come from another site",
 
@@ -78,7 +80,10 @@ codes! {
     BeingErased 409 "being_erased" "This is being erased",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
+    /// Outside the retention window, perhaps deleted. With `reason` (`plan`, `cap`) and `window_start_us`.
     Pruned 410 "pruned" "This footage is gone",
+    /// Somebody had it erased.
+    Erased 410 "erased" "This footage was erased",
     PreconditionFailed 412 "precondition_failed" "It has changed since",
     BodyTooLarge 413 "body_too_large" "The body of the request is too large",
     UnsupportedMediaType 415 "unsupported_media_type" "This kind of body is not taken here",

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use super::{Code, Problem};
 use crate::accounts::AccountsError;
 use crate::db::DbError;
-use crate::entitlement::EntitlementError;
+use crate::entitlement::{EntitlementError, Limit};
 use crate::media::{EmptyRange, IdError, TimestampError};
 use crate::playback::PlaybackError;
 
@@ -46,12 +46,15 @@ impl From<EntitlementError> for Problem {
             EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign => Problem::new(Code::MissingScope, sentence),
             EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
             EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
+            EntitlementError::VerbNotCovered(_) => Problem::new(Code::VerbNotCovered, sentence),
+            EntitlementError::OutsideWindow => Problem::new(Code::Pruned, sentence),
             EntitlementError::TooManyAttempts { retry_after } => {
                 Problem::new(Code::TooManyAttempts, sentence).header(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)))
             }
             EntitlementError::Busy => Problem::new(Code::Unavailable, sentence).header(header::RETRY_AFTER, HeaderValue::from_static("1")),
             EntitlementError::UnknownScope(_)
             | EntitlementError::UnknownRole(_)
+            | EntitlementError::UnknownVerb(_)
             | EntitlementError::WeakPassword
             | EntitlementError::AlreadyExpired => Problem::new(Code::InvalidValue, sentence),
             EntitlementError::Db(error) => error.into(),
@@ -92,6 +95,9 @@ impl From<PlaybackError> for Problem {
     fn from(error: PlaybackError) -> Self {
         let code = match error {
             PlaybackError::NoFootage { .. } => Code::NoFootage,
+            PlaybackError::Gone { limit: Limit::Erased, .. } => Code::Erased,
+            PlaybackError::Gone { .. } => Code::Pruned,
+            PlaybackError::UnknownStream(stream) => return Problem::unknown_stream(&stream),
             PlaybackError::UnknownRun(_) => Code::UnknownRun,
             PlaybackError::UnknownBlock(_) => Code::UnknownBlock,
             PlaybackError::UnknownSegment(_) => Code::UnknownSegment,
@@ -118,6 +124,12 @@ impl From<PlaybackError> for Problem {
             PlaybackError::NoFootage { previous_end, next_start } => problem
                 .with("previous_end_us", previous_end.map(|t| t.as_micros()))
                 .with("next_start_us", next_start.map(|t| t.as_micros())),
+            PlaybackError::Gone { ref limit, window_start } => {
+                let said = serde_json::to_value(limit).unwrap_or_default();
+                let fields = said.as_object().cloned().unwrap_or_default();
+                let problem = fields.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value));
+                problem.with("window_start_us", window_start.map(|t| t.as_micros()))
+            }
             PlaybackError::Undecodable(_) => problem.caused_by(error),
             _ => problem,
         }

@@ -130,7 +130,7 @@ async fn from_the_moment_it_is_asked_for_the_range_is_pending_and_after_it_is_no
     assert_eq!(d.archive.db.pending_erasures(&cam()).await.unwrap(), [range]);
     d.eraser.advance(late()).await.unwrap();
     assert!(d.archive.db.pending_erasures(&cam()).await.unwrap().is_empty());
-    assert_eq!(d.archive.db.erased_at(&cam(), at(1)).await.unwrap().unwrap().range, steps(1, 3));
+    assert_eq!(d.archive.db.erased_in(&cam(), steps(1, 2)).await.unwrap().unwrap().range, steps(1, 3));
 }
 
 #[tokio::test]
