@@ -20,6 +20,7 @@ use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
 use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::playback::Playback;
+use crate::retention::{EraseSettings, Eraser};
 use crate::store::{BlockCache, MediaRoot};
 use crate::telemetry;
 
@@ -61,6 +62,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         clock: opened.clock.clone(),
         access,
         playback: playback(&opened)?,
+        eraser: Eraser::new(opened.index.clone(), opened.root.clone(), EraseSettings::default()),
         recorder: Arc::new(supervisor.clone()),
         sources,
         metrics: metrics.clone(),

@@ -26,6 +26,7 @@ use crate::ingest::protocol::PushFormat;
 use crate::ingest::{NotRecording, Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
 use crate::media::{AccountId, StreamId, Timestamp};
 use crate::playback::Playback;
+use crate::retention::{EraseSettings, Eraser};
 use crate::store::{BlockCache, MediaRoot};
 
 /// 2026-05-03T14:00:00Z.
@@ -75,6 +76,7 @@ impl TestApp {
         let access = Access::open(db.clone(), clock.clone(), AccessSettings::default()).await.unwrap();
         let root = MediaRoot::open_or_create(&dir.path().join("media"), None).unwrap();
         let index = Index::new(db.clone(), root.clone());
+        let eraser = Eraser::new(index.clone(), root.clone(), EraseSettings::alone());
         let files = Arc::new(BlockCache::new(root));
         let playback = Playback::new(index, files, clock.clone());
         let recorder = Arc::new(FakeRecorder {
@@ -90,6 +92,7 @@ impl TestApp {
             clock: clock.clone(),
             access,
             playback,
+            eraser,
             recorder: recorder.clone(),
             sources,
             metrics,

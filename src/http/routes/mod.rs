@@ -6,6 +6,7 @@ mod aliases;
 mod clips;
 mod coverage;
 mod document;
+mod erasures;
 mod frames;
 mod health;
 mod ingest;
@@ -34,6 +35,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(tokens::routes())
         .merge(accounts::routes())
         .merge(subscriptions::routes())
+        .merge(erasures::routes())
         .merge(streams::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

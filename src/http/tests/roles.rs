@@ -58,6 +58,9 @@ const TABLE: &[(&str, &str)] = &[
     ("POST /v1/accounts/{account}/subscription/downgrade", "mo"),
     ("POST /v1/accounts/{account}/subscription/downgrade/cancel", "mo"),
     ("GET /v1/accounts/{account}/ledger", "mao"),
+    ("GET /v1/erasures", "mao"),
+    ("POST /v1/erasures", "mo"),
+    ("GET /v1/erasures/{id}", "mao"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
 ];
@@ -69,6 +72,7 @@ fn body(route: &str) -> Value {
         "POST /v1/streams" => json!({ "id": "cam9", "source": "push:" }),
         "POST /v1/streams/{stream}/urls" => json!({ "start": "-60" }),
         "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"] }),
+        "POST /v1/erasures" => json!({ "stream": "cam1", "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
         "POST /v1/accounts" => json!({ "id": "new", "name": "New", "zone": "UTC", "plan": "basic" }),
         "PATCH /v1/accounts/{account}/subscription" => json!({ "renews": true, "version": 99, "words": "w" }),
         "POST /v1/accounts/{account}/subscription/quote" => json!({ "plan": "basic" }),
