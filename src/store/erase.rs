@@ -27,7 +27,7 @@ use super::writer::lock;
 use crate::media::{BlockInfo, Segment};
 
 /// Zeros are written in pieces of this size where a hole cannot be made.
-const ZEROS: [u8; 128 << 10] = [0; 128 << 10];
+static ZEROS: [u8; 128 << 10] = [0; 128 << 10];
 /// size, `free`.
 const FREE_BOX: usize = 8;
 
