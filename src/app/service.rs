@@ -23,7 +23,7 @@ use crate::ingest::protocol::WorkerConfig;
 use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::media::StreamId;
 use crate::playback::Playback;
-use crate::retention::{self, Amount, Retention, RetentionError, RunReport};
+use crate::retention::{self, Amount, EraseSettings, Eraser, Retention, RetentionError, RunReport};
 use crate::store::{BlockCache, MediaRoot};
 use crate::telemetry::{self, metric};
 
@@ -68,6 +68,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         access,
         playback: playback(&opened, retention.windows())?,
         retention: retention.clone(),
+        eraser: Eraser::new(opened.index.clone(), opened.root.clone(), EraseSettings::default()),
         recorder: Arc::new(supervisor.clone()),
         sources,
         metrics: metrics.clone(),

@@ -14,6 +14,7 @@ mod children;
 mod config;
 mod context;
 mod demo;
+mod erase;
 mod failure;
 mod import;
 mod index;
@@ -69,6 +70,8 @@ enum Command {
     Plans(subscription::PlansArgs),
     /// What a customer has bought.
     Subscription(subscription::SubscriptionArgs),
+    /// Erase footage because somebody asks for it.
+    Erase(erase::EraseArgs),
     /// Bearer tokens for programs.
     Tokens(tokens::TokensArgs),
     /// Who can sign in.
@@ -114,6 +117,7 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Accounts(args) => accounts::run(args, &context),
         Command::Plans(args) => subscription::run_plans(args, &context),
         Command::Subscription(args) => subscription::run(args, &context),
+        Command::Erase(args) => erase::run(args, &context),
         Command::Tokens(args) => tokens::run(args, &context),
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),

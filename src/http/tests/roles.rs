@@ -72,6 +72,9 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/signing-keys", "o"),
     ("POST /v1/signing-keys", "o"),
     ("DELETE /v1/signing-keys/{key}", "o"),
+    ("GET /v1/erasures", "mao"),
+    ("POST /v1/erasures", "mo"),
+    ("GET /v1/erasures/{id}", "mao"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
 ];
@@ -87,6 +90,7 @@ fn body(route: &str) -> Value {
             json!({ "streams": ["cam1"], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
         }
         "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"] }),
+        "POST /v1/erasures" => json!({ "stream": "cam1", "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
         "POST /v1/accounts" => json!({ "id": "new", "name": "New", "zone": "UTC", "plan": "basic" }),
         "PATCH /v1/accounts/{account}/subscription" => json!({ "renews": true, "version": 99, "words": "w" }),
         "POST /v1/accounts/{account}/subscription/quote" => json!({ "plan": "basic" }),
