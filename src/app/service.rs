@@ -184,10 +184,14 @@ const FIRST_RUN_AFTER: Duration = Duration::from_secs(60);
 async fn enforce(retention: Retention, interval: Duration, clock: SharedClock) {
     let mut every = tokio::time::interval_at(Instant::now() + FIRST_RUN_AFTER.min(interval), interval);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut asked = tokio::time::interval(retention::ASKED_STEP);
     loop {
-        every.tick().await;
-        match retention.run(clock.now(), false).await {
-            Ok(report) => tell(&report),
+        let run = tokio::select! {
+            _ = every.tick() => retention.run(clock.now(), false).await.map(Some),
+            _ = asked.tick() => retention.answer_command(clock.now()).await,
+        };
+        match run {
+            Ok(report) => report.iter().for_each(tell),
             // The command line is at it.
             Err(RetentionError::Running) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "retention could not be enforced; it is tried again"),
