@@ -12,6 +12,7 @@ mod command_line;
 mod first_steps;
 mod kill;
 mod operate;
+mod people;
 mod playback;
 mod push;
 mod random;

@@ -9,14 +9,17 @@ mod document;
 mod frames;
 mod health;
 mod ingest;
+mod links;
 mod media;
 mod metrics;
 mod playlists;
 mod session;
+mod sessions;
 mod streams;
 mod subscriptions;
 mod tokens;
 mod urls;
+mod users;
 
 pub use document::Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +34,9 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(session::routes())
+        .merge(sessions::routes())
+        .merge(links::routes())
+        .merge(users::routes())
         .merge(tokens::routes())
         .merge(accounts::routes())
         .merge(subscriptions::routes())

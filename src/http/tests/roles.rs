@@ -2,23 +2,32 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::document::{document, is_open, operations};
 use crate::accounts::{By, NewAccount};
 use crate::db::NewStream;
-use crate::entitlement::{NewToken, Role};
-use crate::http::testing::{NOW, TestApp};
+use crate::entitlement::{Caller, NewToken, NewUser, Principal, Rights, Role};
+use crate::http::auth::SESSION_COOKIE;
+use crate::http::testing::{Answer, NOW, PASSWORD, TestApp, request};
 use crate::media::AccountId;
 
-/// A route as it is asked for, and whom it is for: `v`iewer, `m`anager, `a`uditor, `o`perator, `*` anyone with credentials. A
-/// viewer here watches `cam1` only.
+/// A route as it is asked for, and whom it is for: `v`iewer, `m`anager, `a`uditor, `o`perator, `*` anyone with credentials, `s`
+/// people of any role who are signed in, and no programs. A viewer here watches `cam1` only.
+///
+/// A new route needs a line here, and one in [`body`] if it reads a body that `{}` is not. Names in braces are filled in by
+/// [`Ids`].
 const TABLE: &[(&str, &str)] = &[
     ("GET /v1/openapi.json", "*"),
-    ("GET /metrics", "mo"),
-    ("GET /v1/session", ""), // programs have none; see `access`
+    ("GET /metrics", "o"),
+    ("GET /v1/session", "s"),
     ("DELETE /v1/session", "*"),
+    ("PUT /v1/session/password", "s"),
+    ("GET /v1/sessions", "s"),
+    ("DELETE /v1/sessions", "s"),
+    ("DELETE /v1/sessions/{session}", "s"),
     ("GET /v1/streams", "vmo"),
     ("POST /v1/streams", "mo"),
     ("GET /v1/streams/{stream}", "vmo"),
@@ -51,6 +60,15 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/accounts/{account}", "mao"),
     ("PATCH /v1/accounts/{account}", "mo"),
     ("GET /v1/accounts/{account}/entitlements", "mao"),
+    ("GET /v1/accounts/{account}/users", "mo"),
+    ("POST /v1/accounts/{account}/users", "mo"),
+    ("GET /v1/accounts/{account}/users/{user}", "mo"),
+    ("PATCH /v1/accounts/{account}/users/{user}", "mo"),
+    ("POST /v1/accounts/{account}/users/{user}/link", "mo"),
+    ("GET /v1/accounts/{account}/users/{user}/sessions", "mo"),
+    ("DELETE /v1/accounts/{account}/users/{user}/sessions/{session}", "mo"),
+    ("DELETE /v1/accounts/{account}/users/{user}/sessions", "mo"),
+    ("DELETE /v1/accounts/{account}/users/{user}", "mo"),
     ("GET /v1/accounts/{account}/subscription", "mao"),
     ("PATCH /v1/accounts/{account}/subscription", "mo"),
     ("POST /v1/accounts/{account}/subscription/quote", "mo"),
@@ -69,6 +87,8 @@ fn body(route: &str) -> Value {
         "POST /v1/streams" => json!({ "id": "cam9", "source": "push:" }),
         "POST /v1/streams/{stream}/urls" => json!({ "start": "-60" }),
         "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"] }),
+        "PUT /v1/session/password" => json!({ "current": "not it", "password": "a new password" }),
+        "POST /v1/accounts/{account}/users" => json!({ "name": "new", "role": "viewer" }),
         "POST /v1/accounts" => json!({ "id": "new", "name": "New", "zone": "UTC", "plan": "basic" }),
         "PATCH /v1/accounts/{account}/subscription" => json!({ "renews": true, "version": 99, "words": "w" }),
         "POST /v1/accounts/{account}/subscription/quote" => json!({ "plan": "basic" }),
@@ -81,30 +101,88 @@ fn body(route: &str) -> Value {
 
 const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-fn filled(path: &str, stream: &str, account: &str, token: &str) -> String {
-    path.replace("{stream}", stream)
-        .replace("{account}", account)
-        .replace("{id}", token)
-        .replace("{run}", RUN)
-        .replace("{block}", RUN)
-        .replace("{start_us}", "1")
-        .replace("{file}", "index.m3u8")
+/// What stands for the names in braces.
+#[derive(Clone)]
+struct Ids {
+    stream: String,
+    account: String,
+    user: String,
+    session: String,
+    token: String,
+}
+
+impl Ids {
+    fn of(stream: &str, account: &str, user: &str, session: &str, token: &str) -> Ids {
+        let [stream, account, user, session, token] = [stream, account, user, session, token].map(str::to_owned);
+        Ids { stream, account, user, session, token }
+    }
+    /// Ids that nothing has, in an account that there is not.
+    fn nobodys() -> Ids {
+        Ids::of("nobody", "nobody", "nobody", "s-none", "t-none")
+    }
+    fn uri(&self, route: &str) -> String {
+        let (_, path) = route.split_once(' ').unwrap();
+        path.replace("{stream}", &self.stream)
+            .replace("{account}", &self.account)
+            .replace("{user}", &self.user)
+            .replace("{session}", &self.session)
+            .replace("{id}", &self.token)
+            .replace("{run}", RUN)
+            .replace("{block}", RUN)
+            .replace("{start_us}", "1")
+            .replace("{file}", "index.m3u8")
+    }
+    /// An answer as it would be about anything: names and ids taken out.
+    fn anonymous(&self, answer: &Answer) -> (u16, String) {
+        let names = [&self.stream, &self.user, &self.session, &self.token, &self.account];
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        (answer.status, names.iter().fold(text, |text, name| text.replace(&format!("`{name}`"), "`…`")))
+    }
 }
 
 fn letter(role: Role) -> char {
     role.as_str().chars().next().unwrap()
 }
 
-async fn token_of(app: &TestApp, account: &AccountId, role: Role) -> (String, String) {
-    let streams = if role == Role::Viewer { vec!["cam1".parse().unwrap()] } else { Vec::new() };
-    let new = NewToken { account: account.clone(), name: role.to_string(), scopes: role.scopes(), streams, expires_at: None };
-    let (row, token) = app.state.access.create_token(new).await.unwrap();
-    (row.id, token)
+/// How a request says whose it is.
+#[derive(Clone)]
+enum Proof {
+    Token(String),
+    Cookie(String),
+    Nothing,
 }
 
-async fn ask(app: &TestApp, token: &str, route: &str, uri: &str) -> crate::http::testing::Answer {
+async fn token_of(app: &TestApp, account: &AccountId, role: Role) -> (String, String) {
+    let streams = if role == Role::Viewer { vec!["cam1".parse().unwrap()] } else { Vec::new() };
+    let new = NewToken { account: account.clone(), name: role.to_string(), rights: Rights::Role(role), streams, expires_at: None };
+    app.make_token(new).await
+}
+
+async fn add_user(app: &TestApp, account: &AccountId, name: &str, role: Role) {
+    let streams = (role == Role::Viewer).then(|| vec!["cam1".parse().unwrap()]);
+    let new = NewUser { account: account.clone(), name: name.into(), role, streams, language: None };
+    let who = Principal::command_line(AccountId::main());
+    app.state.access.directory().add_user(&who, NOW, new, PASSWORD).await.unwrap();
+}
+
+/// Somebody of this role, signed in: their cookie.
+async fn signed_in(app: &TestApp, account: &AccountId, name: &str) -> String {
+    let caller = Caller { address: "192.0.2.1", agent: "test" };
+    let session = app.state.access.sign_in(name, PASSWORD.into(), caller).await.unwrap();
+    assert_eq!(session.account, *account);
+    format!("{SESSION_COOKIE}={}", session.cookie)
+}
+
+async fn ask(app: &TestApp, proof: &Proof, route: &str, ids: &Ids) -> Answer {
     let method: Method = route.split(' ').next().unwrap().parse().unwrap();
-    if method == Method::GET { app.get_with(token, uri).await } else { app.json_with(token, method, uri, &body(route)).await }
+    let (name, value) = match proof {
+        Proof::Token(token) => ("authorization", format!("Bearer {token}")),
+        Proof::Cookie(cookie) => ("cookie", cookie.clone()),
+        Proof::Nothing => ("x-nothing", String::new()),
+    };
+    let headers = [(name, &*value), ("x-retroview", "1"), ("content-type", "application/json")];
+    let body = if method == Method::GET { Body::empty() } else { Body::from(body(route).to_string()) };
+    app.send(request(method, &ids.uri(route), &headers, body)).await
 }
 
 #[test]
@@ -119,10 +197,11 @@ fn every_route_of_the_document_is_in_the_table() {
 async fn each_role_gets_what_it_is_for_and_nothing_else() {
     for role in Role::ALL {
         let app = TestApp::new().await;
+        add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
         let (_, token) = token_of(&app, &AccountId::main(), role).await;
         for (route, roles) in TABLE {
-            let path = route.split_once(' ').unwrap().1;
-            let answer = ask(&app, &token, route, &filled(path, "cam1", "main", "t-none")).await;
+            let ids = Ids::of("cam1", "main", "ann", "s-none", "t-none");
+            let answer = ask(&app, &Proof::Token(token.clone()), route, &ids).await;
             let let_in = ![401, 403].contains(&answer.status);
             let expected = roles.contains('*') || roles.contains(letter(role));
             assert_eq!(let_in, expected, "{role}: {route}: {} {:?}", answer.status, answer.body);
@@ -131,8 +210,42 @@ async fn each_role_gets_what_it_is_for_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
+async fn a_user_gets_what_a_token_of_the_same_role_does_and_their_own_sessions() {
+    for role in Role::ALL {
+        let app = TestApp::new().await;
+        add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
+        add_user(&app, &AccountId::main(), "me", role).await;
+        let mut cookie = signed_in(&app, &AccountId::main(), "me").await;
+        for (route, roles) in TABLE {
+            let ids = Ids::of("cam1", "main", "ann", "s-none", "t-none");
+            let answer = ask(&app, &Proof::Cookie(cookie.clone()), route, &ids).await;
+            // A password that is not the current one is not let in either, but for another reason.
+            let let_in = ![401, 403].contains(&answer.status) || answer.code() == "bad_credentials";
+            let expected = roles.contains(['*', 's']) || roles.contains(letter(role));
+            assert_eq!(let_in, expected, "{role}: {route}: {} {:?}", answer.status, answer.body);
+            if *route == "DELETE /v1/session" {
+                cookie = signed_in(&app, &AccountId::main(), "me").await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_every_closed_route_answers_401_whether_there_is_something_or_not() {
     let app = TestApp::new().await;
+    add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
+    let (token, _) = token_of(&app, &AccountId::main(), Role::Manager).await;
+    let (there, not) = (Ids::of("cam1", "main", "ann", "s-none", &token), Ids::nobodys());
+    for (route, _) in TABLE {
+        for proof in [Proof::Nothing, Proof::Token("rv_wrong".into()), Proof::Cookie(format!("{SESSION_COOKIE}=wrong"))] {
+            let (a, b) = (ask(&app, &proof, route, &there).await, ask(&app, &proof, route, &not).await);
+            assert_eq!((a.status, b.status, &a.body), (401, 401, &b.body), "{route}");
+        }
+    }
+}
+
+/// The account `acme` with a stream, a manager who is signed in, and a token: their ids.
+async fn acme(app: &TestApp) -> Ids {
     let acme: AccountId = "acme".parse().unwrap();
     let new = NewAccount {
         id: acme.clone(),
@@ -153,34 +266,46 @@ async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
         credentials: None,
     };
     app.state.db.add_stream(&stream, NOW).await.unwrap();
-    let (their_token, _) = token_of(&app, &acme, Role::Manager).await;
-    for role in [Role::Viewer, Role::Manager, Role::Auditor] {
-        let (_, token) = token_of(&app, &AccountId::main(), role).await;
-        for (route, _) in TABLE.iter().filter(|(route, _)| ["{stream}", "{account}", "{id}"].iter().any(|id| route.contains(id))) {
-            let path = route.split_once(' ').unwrap().1;
-            let theirs = ask(&app, &token, route, &filled(path, "theirs", "acme", &their_token)).await;
-            let nobodys = ask(&app, &token, route, &filled(path, "nobody", "nobody", "t-none")).await;
-            let said = |answer: &crate::http::testing::Answer, names: [&str; 3]| {
-                let text = String::from_utf8_lossy(&answer.body).into_owned();
-                names.iter().fold(text, |text, name| text.replace(name, "…"))
-            };
-            let (a, b) = (said(&theirs, ["theirs", "acme", &their_token]), said(&nobodys, ["nobody", "nobody", "t-none"]));
-            assert_eq!((theirs.status, a), (nobodys.status, b), "{role}: {route}");
-            assert!(theirs.status >= 400, "{role}: {route}");
-        }
-    }
-    assert!(app.state.access.tokens().await.unwrap().iter().any(|t| t.id == their_token));
-    let (_, operator) = token_of(&app, &AccountId::main(), Role::Operator).await;
-    assert_eq!(app.get_with(&operator, "/v1/accounts/acme/subscription").await.json()["plan"], "basic");
+    add_user(app, &acme, "carl", Role::Manager).await;
+    signed_in(app, &acme, "carl").await;
+    let session = app.state.db.sessions("carl", NOW).await.unwrap()[0].id.clone();
+    let (token, _) = token_of(app, &acme, Role::Manager).await;
+    Ids::of("theirs", "acme", "carl", &session, &token)
 }
 
 #[tokio::test]
-async fn a_manager_cannot_make_a_token_that_opens_more() {
+async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
     let app = TestApp::new().await;
+    let (theirs, nobodys) = (acme(&app).await, Ids::nobodys());
+    // In one's own account, too, nothing of theirs is to be found.
+    let (of_ours, none) = (Ids { account: "main".into(), ..theirs.clone() }, Ids { account: "main".into(), ..Ids::nobodys() });
+    for role in [Role::Viewer, Role::Manager, Role::Auditor] {
+        add_user(&app, &AccountId::main(), role.as_str(), role).await;
+        let (_, token) = token_of(&app, &AccountId::main(), role).await;
+        let cookie = signed_in(&app, &AccountId::main(), role.as_str()).await;
+        let named = |route: &&(&str, &str)| ["{stream}", "{account}", "{user}", "{session}", "{id}"].iter().any(|id| route.0.contains(id));
+        for (route, _) in TABLE.iter().filter(named) {
+            let of_account = route.contains("{account}") && !route.contains("{user}");
+            for proof in [Proof::Token(token.clone()), Proof::Cookie(cookie.clone())] {
+                for (theirs, nobodys) in [(&theirs, &nobodys), (&of_ours, &none)].into_iter().take(if of_account { 1 } else { 2 }) {
+                    let (a, b) = (ask(&app, &proof, route, theirs).await, ask(&app, &proof, route, nobodys).await);
+                    assert_eq!(theirs.anonymous(&a), nobodys.anonymous(&b), "{role}: {route}");
+                    assert!(a.status >= 400, "{role}: {route}");
+                }
+            }
+        }
+    }
+    let db = &app.state.db;
+    assert!(db.tokens().await.unwrap().iter().any(|t| t.id == theirs.token));
+    assert_eq!((db.user("carl").await.unwrap().unwrap().role.as_str(), db.sessions("carl", NOW).await.unwrap().len()), ("manager", 1));
+    let (_, operator) = token_of(&app, &AccountId::main(), Role::Operator).await;
+    assert_eq!(app.get_with(&operator, "/v1/accounts/acme/subscription").await.json()["plan"], "basic");
+    assert_eq!(app.get_with(&operator, "/v1/accounts/acme/users/carl").await.json()["role"], "manager");
+    assert_eq!(app.get_with(&operator, "/v1/tokens?account=acme").await.json()["tokens"][0]["id"], theirs.token.as_str());
     let (_, manager) = token_of(&app, &AccountId::main(), Role::Manager).await;
-    let make =
-        async |scope: &str| app.json_with(&manager, Method::POST, "/v1/tokens", &json!({ "name": "t", "scopes": [scope] })).await.status;
-    assert_eq!([make("admin").await, make("operate").await], [201, 403]);
+    for uri in ["/v1/tokens?account=acme", "/v1/tokens?account=nobody"] {
+        assert_eq!(app.get_with(&manager, uri).await.code(), "unknown_account");
+    }
 }
 
 #[tokio::test]
