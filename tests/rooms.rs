@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("index", &["media", "audit", "clock", "db", "store", "telemetry"]),
     ("entitlement", &["media", "audit", "clock", "db"]),
     ("accounts", &["media", "audit", "db", "plans"]),
-    ("retention", &["media", "audit", "clock", "store", "db", "index"]),
+    ("retention", &["media", "audit", "clock", "store", "db", "index", "entitlement", "accounts"]),
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
     (

@@ -1,13 +1,15 @@
 //! `retroview url`: a signed address for players that cannot send headers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
+use crate::audit::{Event, acts};
 use crate::clock::{Clock, SystemClock};
-use crate::entitlement::{Access, AccessSettings, Principal};
-use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
+use crate::entitlement::{Access, AccessSettings, Principal, Verb, Visible};
+use crate::media::{StreamId, TimeRange, Timestamp};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -56,12 +58,15 @@ pub(super) fn run(args: UrlArgs, context: &Context) -> anyhow::Result<Exit> {
         let start = moment(&args.start)?;
         let end = args.end.as_deref().map(moment).transpose()?;
         let range = TimeRange::new(start, end.unwrap_or(expires_at)).map_err(|e| wrong(e.to_string()))?;
-        if database.db.stream(&args.stream).await?.is_none() {
-            let failure = Failure::new(Exit::NotFound, format!("there is no stream `{}`", args.stream));
-            return Err(failure.hint("retroview streams list").into());
-        }
-        let access = Access::open(database.db.clone(), std::sync::Arc::new(SystemClock), AccessSettings::default()).await?;
-        let (token, _) = access.sign(&Principal::command_line(AccountId::main()), &args.stream, range, expires_at)?;
+        let unknown = || Failure::new(Exit::NotFound, format!("there is no stream `{}`", args.stream)).hint("retroview streams list");
+        let stream = database.db.stream(&args.stream).await?.ok_or_else(unknown)?;
+        let access = Access::open(database.db.clone(), Arc::new(SystemClock), AccessSettings::default()).await?;
+        let who = Principal::command_line(stream.account.clone());
+        let visible = Arc::new(Visible::all(stream.id, stream.account));
+        let verbs = if args.clip { [Verb::Export].into_iter().collect() } else { [Verb::View, Verb::Thumbnail].into_iter().collect() };
+        let (token, granted) = access.sign(&who, &visible, range, verbs, expires_at).await?;
+        let shared = Event::system(now, acts::RANGE_SHARED).by(who.label()).of_account(&granted.account).on_stream(&granted.stream);
+        database.db.audit(shared.over(range).with("expires_at_us", expires_at.as_micros())).await?;
         let file = if args.clip { "clip.mp4" } else { "playlist.m3u8" };
         let until = end.map_or_else(String::new, |end| format!("&end={}", end.to_rfc3339(6)));
         let base = database.base_url();

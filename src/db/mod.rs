@@ -10,6 +10,7 @@ mod access;
 mod accounts;
 #[cfg(test)]
 pub(crate) mod contract;
+mod keys;
 mod retention;
 pub mod sqlite;
 
@@ -20,6 +21,8 @@ use async_trait::async_trait;
 
 pub use access::{AccessRows, LinkRow, LinkUse, SESSIONS_MAX, SessionRow, TokenRow, UserRow};
 pub use accounts::{AccountRow, AccountRows, LedgerLine, PlanRef, PlanRow, PlanSince, SubscriptionChange, SubscriptionRow, WrittenRequest};
+
+pub use keys::{KeyRows, SigningKeyRow};
 
 use crate::audit::{Chain, Event, Record};
 use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunId, RunInfo, SegmentEntry, StreamId, TimeRange, Timestamp};
@@ -58,8 +61,8 @@ pub enum DbError {
 }
 
 pub use retention::{
-    BlockBrief, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState, SweepRow,
-    SweptRow,
+    BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
+    SweepRow, SweptRow,
 };
 
 pub type DbResult<T> = Result<T, DbError>;
@@ -267,10 +270,10 @@ pub trait InstallationRows: Send + Sync {
 
 /// Everything an installation keeps in rows.
 pub trait Database:
-    StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + HoldRows + RetentionRows + Health
+    StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + KeyRows + HoldRows + RetentionRows + Health
 {
 }
 impl<T> Database for T where
-    T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + HoldRows + RetentionRows + Health
+    T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + KeyRows + HoldRows + RetentionRows + Health
 {
 }

@@ -112,6 +112,17 @@ pub struct BlockBrief {
     pub checksum: Option<u64>,
 }
 
+/// Blocks together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockSums {
+    pub blocks: u64,
+    pub segments: u64,
+    pub bytes: u64,
+    /// Wall time.
+    pub duration_us: i64,
+    pub last_end: Option<Timestamp>,
+}
+
 /// What the judge gave up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMark {
@@ -176,6 +187,10 @@ pub trait RetentionRows: Send + Sync {
     async fn unmark(&self, blocks: &[BlockId], event: Event) -> DbResult<u64>;
     /// Marks of blocks after this one by id, at most `limit`.
     async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>>;
+    /// Of the stream, those that no sweep has begun to delete; and when the first of them is due.
+    async fn marked_sums(&self, stream: &StreamId) -> DbResult<(BlockSums, Option<Timestamp>)>;
+    /// Blocks that touch `range` and end at `ended_by` or before.
+    async fn sum_blocks(&self, stream: &StreamId, range: TimeRange, ended_by: Timestamp) -> DbResult<BlockSums>;
     async fn mark_of(&self, block: BlockId) -> DbResult<Option<MarkRow>>;
     /// Begins a sweep of what is due at `now` in one account and held by nothing: at most `limit` blocks, the longest due
     /// first. `None` when nothing is. What a hold touches loses its mark instead.
@@ -185,8 +200,13 @@ pub trait RetentionRows: Send + Sync {
     /// Newest first.
     async fn sweeps(&self, account: Option<&AccountId>, limit: u32) -> DbResult<Vec<SweepRow>>;
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>>;
+    /// One of those that were in `range` before a sweep took them: the one that began last.
+    async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>>;
     /// What was at `t` of the stream before a sweep took it.
-    async fn swept_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<SweptRow>>;
+    async fn swept_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<SweptRow>> {
+        let Ok(instant) = TimeRange::new(t, t.saturating_add_micros(1)) else { return Ok(None) };
+        self.swept_in(stream, instant).await
+    }
 
     async fn retention_state(&self) -> DbResult<RetentionState>;
     /// A run came to its end: forgets a confirmed stop.

@@ -7,12 +7,12 @@ use super::limiter::SignInLimiter;
 use super::password::{self, PasswordGate};
 use super::principal::Proof;
 use super::recent::Recent;
-use super::signed::UrlSigner;
-use super::{Directory, EntitlementError, Principal, Rights, Role, Scope, SignedRange, TOKEN_PREFIX, secret};
+use super::signing_keys::SigningKeys;
+use super::{Directory, EntitlementError, Principal, Rights, Role, Scope, SignedRange, TOKEN_PREFIX, Verb, Verbs, Visible, secret};
 use crate::audit::{Event, acts};
 use crate::clock::SharedClock;
 use crate::db::{Db, SessionRow, UserRow};
-use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
+use crate::media::{AccountId, TimeRange, Timestamp};
 
 /// The last use of a session or token is written at most this often: it is for people deciding what to revoke.
 const TOUCH_INTERVAL_US: i64 = 60_000_000;
@@ -69,7 +69,7 @@ pub(super) struct Inner {
     settings: AccessSettings,
     pub(super) passwords: PasswordGate,
     limiter: SignInLimiter,
-    signer: UrlSigner,
+    signing: SigningKeys,
     pub(super) recent: Recent,
 }
 
@@ -80,19 +80,19 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
-    /// Reads the key for signed URLs from the database, or puts a fresh one there.
+    /// Reads the keys of signed addresses from the database, or puts a fresh one there.
     ///
     /// # Errors
     /// The database does not answer, or the system has no random numbers.
     pub async fn open(db: Db, clock: SharedClock, settings: AccessSettings) -> Result<Self, EntitlementError> {
-        let key = db.secret("url_signing_key", &secret::random::<32>()?).await?;
+        let signing = SigningKeys::open(&db, &clock).await?;
         Ok(Access(Arc::new(Inner {
             db,
             clock,
             settings,
             passwords: PasswordGate::new()?,
             limiter: SignInLimiter::default(),
-            signer: UrlSigner::new(&key),
+            signing,
             recent: Recent::new(),
         })))
     }
@@ -268,6 +268,7 @@ impl Access {
             scopes: user.role.parse::<Role>().map(Role::scopes).unwrap_or_default(),
             streams: user.streams.map(Into::into),
             window: None,
+            verbs: Verbs::ALL,
         };
         s.recent.put(hash, principal.clone(), monotonic, row.expires_at, looked_up);
         Ok(principal)
@@ -299,46 +300,88 @@ impl Access {
             proof: Proof::Bearer { token_id: row.id.into() },
             streams: (!row.streams.is_empty()).then(|| row.streams.into()),
             window: None,
+            verbs: Verbs::ALL,
         };
         s.recent.put(hash, principal.clone(), monotonic, row.expires_at.unwrap_or(Timestamp::MAX), looked_up);
         Ok(principal)
     }
 
-    /// Who holds this signed playback token: someone who may view one stream over one range.
+    /// Who holds this signed playback token: someone who may have one stream over one range.
     ///
     /// # Errors
-    /// [`EntitlementError::BadCredentials`] also when it has expired.
-    pub fn by_signed(&self, token: &str) -> Result<Principal, EntitlementError> {
-        let granted = self.0.signer.verify(token, self.0.clock.now()).ok_or(EntitlementError::BadCredentials)?;
+    /// [`EntitlementError::BadCredentials`] also when it has expired, or its key was removed.
+    pub async fn by_signed(&self, token: &str) -> Result<Principal, EntitlementError> {
+        let s = &*self.0;
+        let signer = s.signing.signer(&s.db, &s.clock).await;
+        let granted = signer.verify(token, s.clock.now()).ok_or(EntitlementError::BadCredentials)?;
         Ok(Principal {
             account: granted.account,
             proof: Proof::Signed,
             scopes: [Scope::View].into_iter().collect(),
             streams: Some([granted.stream].into()),
             window: Some(granted.range),
+            verbs: granted.verbs,
         })
     }
 
-    /// A token for what `principal` may see of `stream` in `asked`, good until `expires_at`.
+    /// A token for what `principal` may have in these ways of `asked`, good until `expires_at`. What leaves the window, leaves it
+    /// for its holder too.
     ///
     /// # Errors
     /// As [`Principal::permit`]; [`EntitlementError::AlreadyExpired`], [`EntitlementError::SignedCannotSign`].
-    pub fn sign(
+    pub async fn sign(
         &self,
         principal: &Principal,
-        stream: &StreamId,
+        visible: &Arc<Visible>,
         asked: TimeRange,
+        verbs: Verbs,
         expires_at: Timestamp,
     ) -> Result<(String, SignedRange), EntitlementError> {
-        if expires_at <= self.0.clock.now() {
+        let s = &*self.0;
+        if expires_at <= s.clock.now() {
             return Err(EntitlementError::AlreadyExpired);
         }
         if principal.proof == Proof::Signed {
             return Err(EntitlementError::SignedCannotSign);
         }
-        let range = principal.permit(stream, asked)?.range();
-        let granted = SignedRange { account: principal.account.clone(), stream: stream.clone(), range, expires_at };
-        Ok((self.0.signer.sign(&granted), granted))
+        for verb in Verb::ALL.into_iter().filter(|v| verbs.has(*v)) {
+            principal.permit(verb, asked, visible)?;
+        }
+        let (account, stream) = (visible.account.clone(), visible.stream.clone());
+        let granted = SignedRange { account, stream, range: asked, verbs, expires_at };
+        Ok((s.signing.signer(&s.db, &s.clock).await.sign(&granted), granted))
+    }
+
+    /// Keys of signed addresses, oldest first, as number and moment; the last one signs.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn signing_keys(&self) -> Result<Vec<(u16, Timestamp)>, EntitlementError> {
+        let s = &*self.0;
+        let keys = s.db.signing_keys(&secret::random::<32>()?, s.clock.now()).await?;
+        Ok(keys.into_iter().map(|k| (k.id, k.created_at)).collect())
+    }
+
+    /// Signs with a new key from now on; what is signed already stays good. `event` is recorded with it.
+    ///
+    /// # Errors
+    /// The database does not take it.
+    pub async fn rotate_signing_key(&self, event: Event) -> Result<u16, EntitlementError> {
+        let s = &*self.0;
+        let row = s.db.recording(event).add_signing_key(&secret::random::<32>()?, s.clock.now()).await?;
+        s.signing.forget();
+        Ok(row.id)
+    }
+
+    /// What this key signed opens nothing any more.
+    ///
+    /// # Errors
+    /// [`DbError::Missing`](crate::db::DbError::Missing), or it is the one that signs.
+    pub async fn remove_signing_key(&self, id: u16, event: Event) -> Result<(), EntitlementError> {
+        let s = &*self.0;
+        s.db.recording(event).remove_signing_key(id).await?;
+        s.signing.forget();
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | session cookie | signing in with a password (argon2id) | what the user's role grants; a viewer's streams |
 //! | bearer token `rv_…` | `POST /v1/tokens`, `retroview tokens create` | its role, or its scopes; perhaps only some streams |
-//! | signed playback token | `POST /v1/streams/{stream}/urls` | viewing one stream over one range until it expires |
+//! | signed playback token | `POST /v1/streams/{stream}/urls` | viewing, pictures or files of one stream over one range until it expires |
 //!
 //! Passwords are chosen by those who use them, with a one-time link that somebody who sees to the account makes for them
 //! ([`Directory::make_link`], [`Access::use_link`]). Users, links, sessions and tokens are the [`Directory`]'s; recognising who
@@ -15,7 +15,10 @@
 //! Leaves to others: HTTP (cookies, headers, the rule against forged cross-site requests are `http`'s), and what
 //! the range holds (`playback`).
 //!
-//! **Invariants.** Only this room can make a [`PermittedRange`], and only from a [`Principal`]. Passwords,
+//! A right is not all: footage leaves the retention window, is held, or is being erased. [`Visible`] says what of a stream is
+//! there to be seen at a moment ([`Windows`], filled by `retention`), and a permitted range shows no segment beyond it.
+//!
+//! **Invariants.** Only this room can make a [`PermittedRange`], and only from a [`Principal`] and a [`Visible`]. Passwords,
 //! session cookies, links and bearer tokens are kept as hashes: who reads the database cannot sign in with what is
 //! there. Secrets are compared in constant time or looked up by their hash, so the time of an answer says
 //! nothing about how much of a guess was right. Password hashing is bounded in memory and in number.
@@ -33,6 +36,8 @@ mod recent;
 mod role;
 mod secret;
 mod signed;
+mod signing_keys;
+mod visible;
 
 use std::time::Duration;
 
@@ -43,10 +48,11 @@ pub use access::{Access, AccessSettings, Caller, Session, ensure_admin, set_pass
 pub use directory::{Directory, FreshLink, LinkKind, NewToken, NewUser, UserChange};
 pub use links::OpenLink;
 pub use password::MIN_PASSWORD_CHARS;
-pub use principal::{PermittedRange, Principal, Scope, Scopes};
+pub use principal::{PermittedRange, Principal, Scope, Scopes, Verb, Verbs};
 pub use role::{Rights, Role};
 pub use secret::{TOKEN_PREFIX, readable_password};
 pub use signed::SignedRange;
+pub use visible::{Everything, Limit, Visible, Windows};
 
 /// Why someone does not get in, or not any further.
 #[derive(Debug, thiserror::Error)]
@@ -66,11 +72,18 @@ pub enum EntitlementError {
     StreamNotCovered,
     #[error("the credentials do not cover this time")]
     TimeNotCovered,
+    #[error("this address is not for this (`{}`); ask for one that is", .0.as_str())]
+    VerbNotCovered(Verb),
+    /// All of it has left the window. Whether there was anything is another question.
+    #[error("all of this time has left the retention window")]
+    OutsideWindow,
     /// Its own end would mean nothing if it could make another that ends later.
     #[error("a signed address cannot make another; use a session or a bearer token")]
     SignedCannotSign,
     #[error("`{0}` is not a scope: view, ingest, admin, audit and operate are")]
     UnknownScope(String),
+    #[error("`{0}` is nothing to allow: view, thumbnail and export are")]
+    UnknownVerb(String),
     #[error("`{0}` is not a role: viewer, manager, auditor and operator are")]
     UnknownRole(String),
     #[error("a password needs at least {MIN_PASSWORD_CHARS} characters")]

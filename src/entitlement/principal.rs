@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::EntitlementError;
-use crate::media::{AccountId, StreamId, TimeRange};
+use super::visible::Visible;
+use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 
 /// One right. `Admin` includes the others of the account; `Operate` is included in none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,6 +72,62 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
+/// What is done with footage.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Verb {
+    /// Played: playlists and what they name, coverage.
+    View,
+    /// Looked at in single pictures.
+    Thumbnail,
+    /// Taken away as a file: clips and blocks.
+    Export,
+}
+
+impl Verb {
+    pub const ALL: [Verb; 3] = [Verb::View, Verb::Thumbnail, Verb::Export];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::View => "view",
+            Verb::Thumbnail => "thumbnail",
+            Verb::Export => "export",
+        }
+    }
+}
+
+impl FromStr for Verb {
+    type Err = EntitlementError;
+    fn from_str(text: &str) -> Result<Self, EntitlementError> {
+        let known = Verb::ALL.into_iter().find(|v| v.as_str() == text);
+        known.ok_or_else(|| EntitlementError::UnknownVerb(text.chars().take(32).collect()))
+    }
+}
+
+/// A set of verbs. As a number it stands in signed tokens: bits never change their meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verbs(u8);
+
+impl Verbs {
+    pub const ALL: Verbs = Verbs(0b111);
+
+    pub fn has(self, verb: Verb) -> bool {
+        self.0 & 1 << verb as u8 != 0
+    }
+    pub(super) fn bits(self) -> u8 {
+        self.0
+    }
+    /// `None` for a set that holds nothing, or something that this version does not know.
+    pub(super) fn from_bits(bits: u8) -> Option<Verbs> {
+        (bits != 0 && bits & !Verbs::ALL.0 == 0).then_some(Verbs(bits))
+    }
+}
+
+impl FromIterator<Verb> for Verbs {
+    fn from_iter<I: IntoIterator<Item = Verb>>(verbs: I) -> Self {
+        Verbs(verbs.into_iter().fold(0, |bits, v| bits | 1 << v as u8))
+    }
+}
+
 /// How a principal proved who it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Proof {
@@ -98,13 +155,15 @@ pub struct Principal {
     pub(super) streams: Option<Arc<[StreamId]>>,
     /// `None`: any time.
     pub(super) window: Option<TimeRange>,
+    /// Narrower than everything only for signed addresses.
+    pub(super) verbs: Verbs,
 }
 
 impl Principal {
     /// For commands that work on the database itself.
     pub fn command_line(account: AccountId) -> Self {
         let scopes = Scope::ALL.into_iter().collect();
-        Principal { account, proof: Proof::CommandLine, scopes, streams: None, window: None }
+        Principal { account, proof: Proof::CommandLine, scopes, streams: None, window: None, verbs: Verbs::ALL }
     }
 
     pub fn account(&self) -> &AccountId {
@@ -193,14 +252,27 @@ impl Principal {
         Scope::ALL.into_iter().filter(|s| scopes.has(*s)).try_for_each(|s| self.require(s))
     }
 
-    /// The part of `asked` of `stream` that may be seen.
+    /// Whether holds may be seen, and the footage that only they keep: part of seeing to an account, unlike watching alone.
+    pub fn sees_holds(&self) -> bool {
+        self.scopes.has(Scope::Audit)
+    }
+
+    /// The part of `asked` of a stream that may be had in this way, where `visible` says what there is to be seen of it.
     ///
     /// # Errors
-    /// No right to view, another stream, or nothing of the range may be seen.
-    pub fn permit(&self, stream: &StreamId, asked: TimeRange) -> Result<PermittedRange, EntitlementError> {
-        self.require_on(Scope::View, stream)?;
-        let range = self.window.unwrap_or(TimeRange::ALL).intersection(asked).ok_or(EntitlementError::TimeNotCovered)?;
-        Ok(PermittedRange { account: self.account.clone(), stream: stream.clone(), range })
+    /// No right to view, another stream, another verb, another time, or [`EntitlementError::OutsideWindow`].
+    pub fn permit(&self, verb: Verb, asked: TimeRange, visible: &Arc<Visible>) -> Result<PermittedRange, EntitlementError> {
+        self.require_on(Scope::View, &visible.stream)?;
+        if !self.covers_account(&visible.account) {
+            return Err(EntitlementError::StreamNotCovered);
+        }
+        if !self.verbs.has(verb) {
+            return Err(EntitlementError::VerbNotCovered(verb));
+        }
+        let asked = self.window.unwrap_or(TimeRange::ALL).intersection(asked).ok_or(EntitlementError::TimeNotCovered)?;
+        let with_held = self.sees_holds();
+        let range = visible.reach(asked, with_held).ok_or(EntitlementError::OutsideWindow)?;
+        Ok(PermittedRange { visible: Arc::clone(visible), with_held, range })
     }
 }
 
@@ -208,21 +280,42 @@ impl Principal {
 /// one of these, and only [`Principal::permit`] makes them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PermittedRange {
-    account: AccountId,
-    stream: StreamId,
+    visible: Arc<Visible>,
+    with_held: bool,
     range: TimeRange,
 }
 
 impl PermittedRange {
-    /// Whose footage it must be.
+    pub fn visible(&self) -> &Visible {
+        &self.visible
+    }
+    /// Whose footage it is.
     pub fn account(&self) -> &AccountId {
-        &self.account
+        &self.visible.account
     }
     pub fn stream(&self) -> &StreamId {
-        &self.stream
+        &self.visible.stream
     }
+    /// All that is shown lies inside, but not all inside is shown: see [`PermittedRange::shows`].
     pub fn range(&self) -> TimeRange {
         self.range
+    }
+    /// Where what is shown begins at the earliest.
+    pub fn start(&self) -> Timestamp {
+        self.parts().first().map_or(self.range.start(), |part| part.start())
+    }
+    /// Whether all of it is shown.
+    pub fn is_whole(&self) -> bool {
+        let inside = self.visible.window_start().is_none_or(|from| from < self.range.start());
+        inside && self.visible.erasing.iter().all(|r| !r.overlaps(self.range))
+    }
+    /// Whether the segment over `segment` is shown.
+    pub fn shows(&self, segment: TimeRange) -> bool {
+        self.visible.shows(segment, self.with_held)
+    }
+    /// The times shown, in order.
+    pub fn parts(&self) -> Vec<TimeRange> {
+        self.visible.parts(self.range, self.with_held)
     }
 }
 
@@ -242,18 +335,28 @@ mod tests {
             scopes: scopes.iter().copied().collect(),
             streams: streams.map(|s| s.iter().map(|s| s.parse().unwrap()).collect()),
             window,
+            verbs: Verbs::ALL,
         }
+    }
+
+    fn all(stream: &str) -> Arc<Visible> {
+        Arc::new(Visible::all(stream.parse().unwrap(), AccountId::main()))
     }
 
     #[test]
     fn what_may_be_seen_is_what_was_asked_for_inside_what_is_covered() {
-        let cam = "cam1".parse().unwrap();
+        let cam = all("cam1");
         let p = principal(&[Scope::View], Some(&["cam1"]), Some(range(100, 200)));
-        assert_eq!(p.permit(&cam, range(150, 300)).unwrap().range(), range(150, 200));
-        assert!(matches!(p.permit(&cam, range(200, 300)), Err(EntitlementError::TimeNotCovered)));
-        assert!(matches!(p.permit(&"cam2".parse().unwrap(), range(150, 160)), Err(EntitlementError::StreamNotCovered)));
+        let view = |asked| p.permit(Verb::View, asked, &cam).map(|permitted| permitted.range());
+        assert_eq!(view(range(150, 300)).unwrap(), range(150, 200));
+        assert!(matches!(view(range(200, 300)), Err(EntitlementError::TimeNotCovered)));
+        assert!(matches!(p.permit(Verb::View, range(150, 160), &all("cam2")), Err(EntitlementError::StreamNotCovered)));
         let pusher = principal(&[Scope::Ingest], None, None);
-        assert!(matches!(pusher.permit(&cam, range(0, 1)), Err(EntitlementError::MissingScope(Scope::View))));
+        assert!(matches!(pusher.permit(Verb::View, range(0, 1), &cam), Err(EntitlementError::MissingScope(Scope::View))));
+        let looker = Principal { verbs: [Verb::View].into_iter().collect(), ..p };
+        assert!(matches!(looker.permit(Verb::Export, range(150, 160), &cam), Err(EntitlementError::VerbNotCovered(Verb::Export))));
+        let theirs = Arc::new(Visible::all("cam1".parse().unwrap(), "acme".parse().unwrap()));
+        assert!(matches!(looker.permit(Verb::View, range(150, 160), &theirs), Err(EntitlementError::StreamNotCovered)));
     }
 
     #[test]

@@ -82,7 +82,7 @@ async fn identify(services: &Services, parts: &Parts) -> HttpResult<Principal> {
         return Ok(services.access.by_bearer(&token).await?);
     }
     if let Some(token) = signed_token(&parts.uri).filter(|_| reads) {
-        return Ok(services.access.by_signed(token)?);
+        return Ok(services.access.by_signed(token).await?);
     }
     let Some(cookie) = session_cookie(headers) else {
         let detail = "Send a session cookie, `Authorization: Bearer` with a token, or a signed address.";

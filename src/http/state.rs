@@ -18,6 +18,7 @@ use crate::entitlement::{Access, Principal, Scope};
 use crate::ingest::SourcePolicy;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
+use crate::retention::Retention;
 
 /// What the operator may choose, already checked.
 #[derive(Clone, Debug)]
@@ -57,6 +58,7 @@ pub struct Services {
     /// What `/metrics` prints.
     pub metrics: PrometheusHandle,
     pub settings: HttpSettings,
+    pub retention: Retention,
     /// Who sees what, until it is recorded.
     pub views: ViewLog,
 }
@@ -113,7 +115,7 @@ impl Services {
     /// As there.
     pub async fn stream_for(&self, who: &Principal, scope: Scope, stream: &StreamId) -> HttpResult<StreamRow> {
         who.require_on(scope, stream)?;
-        let row = self.db.stream(stream).await?.filter(|row| row.account == *who.account());
+        let row = self.db.stream(stream).await?.filter(|row| who.covers_account(&row.account));
         row.ok_or_else(|| Problem::unknown_stream(stream))
     }
 

@@ -43,6 +43,26 @@ pub struct CoverageAnswer {
     pub gaps: Vec<GapSpan>,
 }
 
+impl CoverageAnswer {
+    /// Leaves out what lies outside `parts`, which are in order and do not touch.
+    pub fn keep_within(&mut self, parts: &[TimeRange]) {
+        fn cut<T: Clone>(spans: &mut Vec<T>, parts: &[TimeRange], range: impl Fn(&mut T) -> &mut TimeRange) {
+            let inside = |span: T| {
+                let pieces = parts.iter().filter_map(|part| part.intersection(*range(&mut span.clone())));
+                let piece = |piece| {
+                    let mut span = span.clone();
+                    *range(&mut span) = piece;
+                    span
+                };
+                pieces.map(piece).collect::<Vec<T>>()
+            };
+            *spans = std::mem::take(spans).into_iter().flat_map(inside).collect();
+        }
+        cut(&mut self.runs, parts, |span| &mut span.range);
+        cut(&mut self.gaps, parts, |span| &mut span.range);
+    }
+}
+
 impl Index {
     /// Coverage of `range`. `resolution_us` 0: as fine as a bounded answer allows.
     ///

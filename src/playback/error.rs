@@ -1,8 +1,8 @@
 //! Why something cannot be played.
 
 use crate::db::DbError;
-use crate::entitlement::EntitlementError;
-use crate::media::{BlockId, EmptyRange, RunId, Timestamp};
+use crate::entitlement::{EntitlementError, Limit};
+use crate::media::{BlockId, EmptyRange, RunId, StreamId, Timestamp};
 use crate::store::StoreError;
 
 /// Why something cannot be played.
@@ -10,6 +10,11 @@ use crate::store::StoreError;
 pub enum PlaybackError {
     #[error("there is no footage here{}", nearest(*previous_end, *next_start))]
     NoFootage { previous_end: Option<Timestamp>, next_start: Option<Timestamp> },
+    /// There was footage, and it is not shown any more.
+    #[error("{limit}{}", before(*window_start, limit))]
+    Gone { limit: Limit, window_start: Option<Timestamp> },
+    #[error("there is no stream `{0}`")]
+    UnknownStream(StreamId),
     #[error("there is no run `{0}` of this stream")]
     UnknownRun(RunId),
     #[error("there is no block `{0}` of this stream")]
@@ -42,6 +47,11 @@ pub enum PlaybackError {
     Store(#[from] StoreError),
     #[error("stored footage is damaged: {what}")]
     Damaged { what: String },
+}
+
+fn before(window_start: Option<Timestamp>, limit: &Limit) -> String {
+    let from = window_start.filter(|_| *limit != Limit::Erased);
+    from.map_or_else(String::new, |from| format!("; what ended before {} is not served", from.to_rfc3339(0)))
 }
 
 fn nearest(previous_end: Option<Timestamp>, next_start: Option<Timestamp>) -> String {

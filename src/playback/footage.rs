@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::entitlement::PermittedRange;
 use crate::media::{BlockInfo, RunInfo, Segment, SegmentEntry, TimeRange, Timestamp};
 
 /// Consecutive segments of one block.
@@ -58,6 +59,18 @@ impl Slice {
         let start = block.start.saturating_add_micros(before.iter().map(|e| i64::from(e.wall_us)).sum());
         let offset = block.first_offset + before.iter().map(|e| u64::from(e.stored_bytes())).sum::<u64>();
         Some(Slice { block, from, to, start, offset })
+    }
+
+    /// The parts of it that are shown: what has left the window or is being erased is left out, to the segment.
+    pub fn shown(&self, permitted: &PermittedRange) -> Vec<Slice> {
+        let segments: Vec<Segment> = self.segments().collect();
+        let runs = segments.chunk_by(|a, b| permitted.shows(a.range()) == permitted.shows(b.range()));
+        let shown = runs.filter(|run| permitted.shows(run[0].range()));
+        let slice = |run: &[Segment]| {
+            let from = run[0].position as usize;
+            Slice { block: Arc::clone(&self.block), from, to: from + run.len(), start: run[0].start, offset: run[0].offset }
+        };
+        shown.map(slice).collect()
     }
 
     pub fn entries(&self) -> &[SegmentEntry] {

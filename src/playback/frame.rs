@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 use super::boxes::{be32, damaged};
 use super::footage::Slice;
 use super::{Playback, PlaybackError};
-use crate::entitlement::Principal;
+use crate::entitlement::{Principal, Verb};
 use crate::ffmpeg::FrameError;
 use crate::media::fragment::{DECODE_TIME_AT, SEQUENCE_AT, TRUN_AT};
 use crate::media::{RunInfo, Segment, StreamId, TimeRange, Timestamp};
@@ -66,10 +66,11 @@ impl Playback {
     /// Not permitted, no footage at that time, or sound alone.
     pub async fn frame_at(&self, who: &Principal, stream: &StreamId, at: Timestamp) -> Result<FrameAt, PlaybackError> {
         let instant = TimeRange::new(at, at.saturating_add_micros(1))?;
-        who.permit(stream, instant)?;
+        let permitted = self.permit(who, Verb::Thumbnail, stream, instant).await?;
         let blocks = self.index().blocks(stream, instant, 1).await?;
-        let block = blocks.into_iter().find(|b| b.account == *who.account());
-        let Some(mut slice) = block.and_then(|b| Slice::of(&b, instant)) else { return Err(self.nothing_at(stream, at).await?) };
+        let block = blocks.into_iter().find(|b| b.account == *permitted.account());
+        let slice = block.and_then(|b| Slice::of(&b, instant)).filter(|s| s.segments().all(|s| permitted.shows(s.range())));
+        let Some(mut slice) = slice else { return Err(self.nothing_in(permitted.visible(), instant).await?) };
         slice.go_back_to_keyframe();
         let run = self.index().run(slice.block.run).await?.ok_or(PlaybackError::UnknownRun(slice.block.run))?;
         if run.video.is_none() {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::footage::Slice;
 use super::fragment_head::FragmentHead;
 use super::{Playback, PlaybackError};
-use crate::entitlement::{EntitlementError, Principal};
+use crate::entitlement::{EntitlementError, Principal, Verb, Visible};
 use crate::index::Located;
 use crate::media::fragment::TRUN_AT;
 use crate::media::{BlockId, BlockInfo, BlockState, RunId, RunInfo, Segment, StreamId, TimeRange, Timestamp, VIDEO_TIMESCALE};
@@ -80,10 +80,11 @@ impl Playback {
     /// # Errors
     /// Not permitted, or there is no such run in this stream.
     pub async fn init_segment(&self, who: &Principal, stream: &StreamId, run: RunId) -> Result<Arc<RunInfo>, PlaybackError> {
-        who.permit(stream, TimeRange::ALL)?;
+        let visible = self.visible(who, stream).await?;
+        who.permit(Verb::View, TimeRange::ALL, &visible)?;
         let found = self.index().run(run).await?.filter(|r| r.stream == *stream).ok_or(PlaybackError::UnknownRun(run))?;
         // An init segment shows nothing, but one from after the permitted time still says that there was a change.
-        who.permit(stream, TimeRange::new(found.start, Timestamp::MAX)?)?;
+        who.permit(Verb::View, TimeRange::new(found.start, Timestamp::MAX)?, &visible)?;
         Ok(found)
     }
 
@@ -92,9 +93,12 @@ impl Playback {
     /// # Errors
     /// Not permitted, or none starts then.
     pub async fn segment(&self, who: &Principal, stream: &StreamId, start: Timestamp, track: Track) -> Result<SegmentPart, PlaybackError> {
-        who.permit(stream, TimeRange::ALL)?;
-        let found = self.index().segment_at(stream, start).await?.ok_or(PlaybackError::UnknownSegment(start))?;
-        permit_segment(who, &found)?;
+        let visible = self.visible(who, stream).await?;
+        who.permit(Verb::View, TimeRange::ALL, &visible)?;
+        let Some(found) = self.index().segment_at(stream, start).await? else { return Err(self.no_segment(&visible, start).await?) };
+        if !permit_segment(who, &visible, &found)? {
+            return Err(self.nothing_in(&visible, found.segment.range()).await?);
+        }
         let Located { block, segment } = found;
         let run = self.index().run(block.run).await?.ok_or(PlaybackError::UnknownRun(block.run))?;
         let media = segment.media_offset();
@@ -116,14 +120,29 @@ impl Playback {
     /// # Errors
     /// Not permitted, or there is no such block in this stream.
     pub async fn block(&self, who: &Principal, stream: &StreamId, id: BlockId) -> Result<BlockPart, PlaybackError> {
-        who.permit(stream, TimeRange::ALL)?;
-        let block = self.index().block(id).await?.filter(|b| b.stream == *stream && b.account == *who.account());
+        let visible = self.visible(who, stream).await?;
+        who.permit(Verb::Export, TimeRange::ALL, &visible)?;
+        let block = self.index().block(id).await?.filter(|b| b.stream == *stream && b.account == visible.account);
         let block = block.ok_or(PlaybackError::UnknownBlock(id))?;
         let range = block.range().ok_or(PlaybackError::UnknownBlock(id))?;
-        if who.permit(stream, range)?.range() != range {
+        let permitted = match who.permit(Verb::Export, range, &visible) {
+            Ok(permitted) if block.segments().all(|s| permitted.shows(s.range())) => permitted,
+            Ok(_) | Err(EntitlementError::OutsideWindow) => return Err(self.nothing_in(&visible, range).await?),
+            Err(refused) => return Err(refused.into()),
+        };
+        if permitted.range() != range && permitted.is_whole() {
             return Err(EntitlementError::TimeNotCovered.into());
         }
         Ok(BlockPart { block })
+    }
+
+    /// Why no segment starts there: players with a playlist of yesterday ask for what has been deleted since.
+    async fn no_segment(&self, visible: &Visible, start: Timestamp) -> Result<PlaybackError, PlaybackError> {
+        let instant = TimeRange::new(start, start.saturating_add_micros(1))?;
+        match self.nothing_in(visible, instant).await? {
+            gone @ PlaybackError::Gone { .. } => Ok(gone),
+            _ => Ok(PlaybackError::UnknownSegment(start)),
+        }
     }
 
     /// A part of a block file.
@@ -148,14 +167,15 @@ fn push_from_epoch(pieces: &mut Vec<Bytes>, fragment: Bytes, run_start: Timestam
 }
 
 /// A permitted range covers the segments that overlap it, and those before it that its first picture needs: the same ones
-/// that a playlist of the range lists.
-fn permit_segment(who: &Principal, found: &Located) -> Result<(), PlaybackError> {
+/// that a playlist of the range lists. False where it is not shown any more.
+fn permit_segment(who: &Principal, visible: &Arc<Visible>, found: &Located) -> Result<bool, PlaybackError> {
     let (block, range) = (&found.block, found.segment.range());
-    if block.account != *who.account() {
+    if block.account != visible.account {
         return Err(PlaybackError::UnknownSegment(range.start()));
     }
-    let refused = match who.permit(&block.stream, range) {
-        Ok(_) => return Ok(()),
+    let refused = match who.permit(Verb::View, range, visible) {
+        Ok(permitted) => return Ok(permitted.shows(range)),
+        Err(EntitlementError::OutsideWindow) => return Ok(false),
         Err(refused) => refused,
     };
     let first = who.window().filter(|w| w.start() > range.start()).and_then(|window| {
@@ -163,5 +183,5 @@ fn permit_segment(who: &Principal, found: &Located) -> Result<(), PlaybackError>
         first.go_back_to_keyframe();
         Some(first.start)
     });
-    if first.is_some_and(|first| first <= range.start()) { Ok(()) } else { Err(refused.into()) }
+    if first.is_some_and(|first| first <= range.start()) { Ok(visible.shows_anyone(range)) } else { Err(refused.into()) }
 }

@@ -8,7 +8,7 @@ use super::footage::{Footage, Slice};
 use super::frame::PictureCache;
 use super::{PlaybackError, Reader};
 use crate::clock::SharedClock;
-use crate::entitlement::{PermittedRange, Principal};
+use crate::entitlement::{EntitlementError, Everything, Limit, PermittedRange, Principal, Scope, Verb, Visible, Windows};
 use crate::ffmpeg::DecoderPool;
 use crate::index::{CoverageAnswer, Index, LiveEdge};
 use crate::media::{BlockInfo, RunId, RunInfo, StreamId, TimeRange, Timestamp};
@@ -29,6 +29,7 @@ struct Inner {
     index: Index,
     reader: Reader,
     clock: SharedClock,
+    windows: Arc<dyn Windows>,
     /// The longest target duration shown of each live stream, in seconds.
     target_floors: Mutex<HashMap<StreamId, u32>>,
     pictures: PictureCache,
@@ -41,9 +42,16 @@ impl std::fmt::Debug for Playback {
 }
 
 impl Playback {
+    /// Of everything that is stored.
     pub fn new(index: Index, files: Arc<BlockCache>, clock: SharedClock) -> Self {
+        let everything = Arc::new(Everything(Arc::clone(index.db())));
+        Playback::within(everything, index, files, clock)
+    }
+
+    /// Of what `windows` says is there to be seen.
+    pub fn within(windows: Arc<dyn Windows>, index: Index, files: Arc<BlockCache>, clock: SharedClock) -> Self {
         let reader = Reader::new(index.clone(), files);
-        let inner = Inner { index, reader, clock, target_floors: Mutex::default(), pictures: PictureCache::new() };
+        let inner = Inner { index, reader, clock, windows, target_floors: Mutex::default(), pictures: PictureCache::new() };
         Playback { inner: Arc::new(inner), decoders: None }
     }
 
@@ -93,32 +101,91 @@ impl Playback {
         Ok(end.map(|end| end.saturating_add_micros(-1)))
     }
 
-    /// What is recorded of a range, bounded in size.
+    /// What of the stream is there to be seen now, for someone who may watch it.
     ///
     /// # Errors
-    /// Nothing may be seen of the range.
+    /// No right to view it; [`PlaybackError::UnknownStream`] also for another account's.
+    pub async fn visible(&self, who: &Principal, stream: &StreamId) -> Result<Arc<Visible>, PlaybackError> {
+        // Said first, so that names cannot be guessed.
+        who.require_on(Scope::View, stream)?;
+        let visible = self.inner.windows.visible(stream, self.clock().now()).await?;
+        visible.filter(|v| who.covers_account(&v.account)).ok_or_else(|| PlaybackError::UnknownStream(stream.clone()))
+    }
+
+    /// The part of `asked` that `who` may have.
+    ///
+    /// # Errors
+    /// Nothing of it, with the reason: see [`Playback::nothing_in`].
+    pub(super) async fn permit(
+        &self,
+        who: &Principal,
+        verb: Verb,
+        stream: &StreamId,
+        asked: TimeRange,
+    ) -> Result<PermittedRange, PlaybackError> {
+        let visible = self.visible(who, stream).await?;
+        match who.permit(verb, asked, &visible) {
+            Ok(permitted) => Ok(permitted),
+            Err(EntitlementError::OutsideWindow) => Err(self.nothing_in(&visible, asked).await?),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// What is recorded of a range, bounded in size; nothing of what is not shown. With the start of the window.
+    ///
+    /// # Errors
+    /// No right to view it.
     pub async fn coverage(
         &self,
         who: &Principal,
         stream: &StreamId,
         asked: TimeRange,
         resolution_us: Option<i64>,
-    ) -> Result<CoverageAnswer, PlaybackError> {
-        let permitted = who.permit(stream, asked)?;
-        Ok(self.index().coverage(stream, permitted.range(), resolution_us.unwrap_or(0), self.clock().now()).await?)
+    ) -> Result<(CoverageAnswer, Arc<Visible>), PlaybackError> {
+        let visible = self.visible(who, stream).await?;
+        let permitted = match who.permit(Verb::View, asked, &visible) {
+            // Somebody scrolled to where nothing is any more: that is an answer, not an error.
+            Err(EntitlementError::OutsideWindow) => {
+                let resolution_us = resolution_us.unwrap_or(0);
+                return Ok((CoverageAnswer { range: asked, resolution_us, runs: Vec::new(), gaps: Vec::new() }, visible));
+            }
+            permitted => permitted?,
+        };
+        let now = self.clock().now();
+        let mut answer = self.index().coverage(stream, permitted.range(), resolution_us.unwrap_or(0), now).await?;
+        if !permitted.is_whole() {
+            answer.keep_within(&permitted.parts());
+        }
+        Ok((answer, visible))
     }
 
     pub(super) async fn live_edge(&self, stream: &StreamId) -> Result<tokio::sync::watch::Receiver<LiveEdge>, PlaybackError> {
         Ok(self.index().live_edge(stream).await?)
     }
 
-    /// Where to look instead.
+    /// Why nothing of `asked` is shown: it has left the window, was erased, or there was nothing.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn nothing_at(&self, stream: &StreamId, t: Timestamp) -> Result<PlaybackError, PlaybackError> {
-        let (previous_end, next_start) = self.index().neighbours(stream, t).await?;
+    pub async fn nothing_in(&self, visible: &Visible, asked: TimeRange) -> Result<PlaybackError, PlaybackError> {
+        let (stream, index) = (&visible.stream, self.index());
+        let erasing = visible.erasing.iter().any(|r| r.overlaps(asked));
+        let is_there = !index.blocks(stream, asked, 1).await?.is_empty();
+        if is_there && let Some(limit) = visible.why_not(erasing) {
+            return Ok(PlaybackError::Gone { limit, window_start: visible.window_start() });
+        }
+        if let Some(limit) = self.taken_from(stream, asked).await? {
+            return Ok(PlaybackError::Gone { limit, window_start: visible.window_start() });
+        }
+        let (previous_end, next_start) = index.neighbours(stream, asked.start()).await?;
+        let previous_end = previous_end.filter(|end| visible.window_start().is_none_or(|from| *end > from));
         Ok(PlaybackError::NoFootage { previous_end, next_start })
+    }
+
+    /// What took the footage that was in `asked`; `None`: there was none.
+    async fn taken_from(&self, stream: &StreamId, asked: TimeRange) -> Result<Option<Limit>, PlaybackError> {
+        let swept = self.index().db().swept_in(stream, asked).await?;
+        Ok(swept.map(|row| serde_json::from_value(row.rule).unwrap_or(Limit::Unknown)))
     }
 
     /// The footage of a range, whole segments, the first going back to a keyframe.
@@ -144,7 +211,7 @@ impl Playback {
         }
         match Footage::assemble(slices, |block| runs.get(&block.run).cloned()) {
             Some(footage) => Ok(footage),
-            None => Err(self.nothing_at(permitted.stream(), permitted.range().start()).await?),
+            None => Err(self.nothing_in(permitted.visible(), permitted.range()).await?),
         }
     }
 
@@ -153,7 +220,7 @@ impl Playback {
     /// # Errors
     /// Nothing may be seen of the range, or there is nothing in it.
     pub async fn clip(&self, who: &Principal, stream: &StreamId, asked: TimeRange) -> Result<Clip, PlaybackError> {
-        let permitted = who.permit(stream, asked)?;
+        let permitted = self.permit(who, Verb::Export, stream, asked).await?;
         let mut planner = ClipPlanner::default();
         let mut batches = Batches::of(&permitted);
         while let Some(blocks) = batches.next(self.index()).await? {
@@ -165,7 +232,7 @@ impl Playback {
         }
         match planner.finish()? {
             Some(clip) => Ok(clip),
-            None => Err(self.nothing_at(stream, permitted.range().start()).await?),
+            None => Err(self.nothing_in(permitted.visible(), asked).await?),
         }
     }
 }
@@ -197,6 +264,6 @@ impl<'a> Batches<'a> {
             first.go_back_to_keyframe();
             self.is_first = false;
         }
-        slices
+        if self.permitted.is_whole() { slices } else { slices.iter().flat_map(|s| s.shown(self.permitted)).collect() }
     }
 }

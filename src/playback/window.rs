@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::footage::Footage;
 use super::playlist::{Kind, MediaPlaylist, iframe_playlist, target_duration_s};
 use super::{Playback, PlaybackError, multivariant_playlist};
-use crate::entitlement::{PermittedRange, Principal};
+use crate::entitlement::{PermittedRange, Principal, Verb};
 use crate::media::{StreamId, TimeRange, Timestamp};
 
 /// What a live playlist without a start shows: enough to pause for a moment, short enough to be fetched every few seconds
@@ -72,7 +72,7 @@ impl Playback {
             footage: &window.footage,
             kind: window.kind,
             target_duration_s: target,
-            start_at: asked.start.map(|_| window.permitted.range().start()),
+            start_at: asked.start.map(|_| window.permitted.start()),
             gaps: &gaps,
             query: &asked.query,
             delta: asked.delta,
@@ -118,7 +118,7 @@ impl Playback {
             }
             (start, end) => (TimeRange::new(start.unwrap_or(Timestamp::MIN), end.unwrap_or(Timestamp::MAX))?, false),
         };
-        let permitted = who.permit(&asked.stream, wanted)?;
+        let permitted = self.permit(who, Verb::View, &asked.stream, wanted).await?;
         let end = permitted.range().end();
         let settled = end <= now && (edge.is_some_and(|edge| end <= edge) || now.micros_since(end) >= SETTLED_AFTER_US);
         let kind = match (settled, sliding) {
@@ -179,7 +179,7 @@ impl Playback {
         // Time before the first footage of all is no gap.
         let (before, _) = self.index().neighbours(window.permitted.stream(), asked.start()).await?;
         if before.is_some() {
-            gaps.extend(TimeRange::new(asked.start(), footage.start()));
+            gaps.extend(TimeRange::new(window.permitted.start(), footage.start()));
         }
         gaps.extend(footage.stretches.windows(2).filter_map(|w| TimeRange::new(w[0].end(), w[1].start()).ok()));
         if window.kind == Kind::Vod {

@@ -1,10 +1,12 @@
 //! What applies to a stream at a moment, gathered from the rows.
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::judge::{AccountRules, Cap, Held, HeldRange, Judge, Prune};
-use crate::db::{Db, DbResult};
+use crate::accounts::{Accounts, AccountsError};
+use crate::db::{Db, DbError, DbResult};
 use crate::media::{AccountId, StreamId, Timestamp};
 
 /// Which plans accounts have.
@@ -23,6 +25,26 @@ pub struct NoPlans;
 impl Plans for NoPlans {
     async fn rules(&self, _: &AccountId) -> DbResult<AccountRules> {
         Ok(AccountRules::default())
+    }
+}
+
+/// Plans as accounts bought them.
+#[derive(Clone, Debug)]
+pub struct AccountPlans(pub Accounts);
+
+#[async_trait]
+impl Plans for AccountPlans {
+    async fn rules(&self, account: &AccountId) -> DbResult<AccountRules> {
+        let known = async { Ok::<_, AccountsError>((self.0.account(account).await?, self.0.plan_history(account).await?)) };
+        let (row, history) = match known.await {
+            Ok(known) => known,
+            Err(AccountsError::Unknown(_)) => return Ok(AccountRules::default()),
+            Err(AccountsError::Db(error)) => return Err(error),
+            Err(other) => return Err(DbError::Damaged { what: "an account's plans", detail: other.to_string() }),
+        };
+        // Months are counted in a zone; in one that this machine does not know, nothing can be given up.
+        let zone = TimeZone::get(&row.zone).map_err(|e| DbError::Damaged { what: "an account's time zone", detail: e.to_string() })?;
+        Ok(AccountRules { zone, history })
     }
 }
 

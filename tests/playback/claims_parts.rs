@@ -43,6 +43,36 @@ async fn a_signed_address_covers_one_stream_over_one_time_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signed_address_is_for_what_it_was_made_for() {
+    let mut archive = Archive::new().await;
+    archive.record("cam1", small(at(0.0), 20)).await;
+    let block = archive.db.blocks_after(None, 1).await.unwrap()[0].id;
+    let paths = [
+        ("view", "media.m3u8?start=1777816800&end=1777816820".to_owned()),
+        ("view", "segments/1777816800000000.m4s".to_owned()),
+        ("view", "coverage".to_owned()),
+        ("thumbnail", "frame.mp4?at=1777816806".to_owned()),
+        ("export", "clip.mp4?start=1777816800&end=1777816820".to_owned()),
+        ("export", format!("blocks/{block}.mp4")),
+    ];
+    for verb in ["view", "thumbnail", "export"] {
+        let body = format!(r#"{{"start":"1777816800","end":"1777816820","verbs":["{verb}"]}}"#);
+        let signed = archive.post("/v1/streams/cam1/urls", &body).await.json();
+        assert_eq!(signed["clip_url"].is_null(), verb != "export");
+        let token = signed["token"].as_str().unwrap();
+        for (needed, path) in &paths {
+            let uri = format!("/v1/streams/cam1/{path}{}token={token}", if path.contains('?') { '&' } else { '?' });
+            let answer = archive.ask(Method::GET, &uri, &[]).await;
+            assert_eq!(answer.status, if *needed == verb { 200 } else { 403 }, "{verb}: {path}");
+        }
+    }
+    for bad in [r#"[]"#, r#"["watch"]"#] {
+        let body = format!(r#"{{"start":"1777816800","verbs":{bad}}}"#);
+        assert_eq!(archive.post("/v1/streams/cam1/urls", &body).await.status, 422);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_can_be_played_answers_without_credentials() {
     let mut archive = Archive::new().await;
     archive.record("cam1", small(at(0.0), 6)).await;

@@ -13,6 +13,7 @@ mod error;
 mod footage;
 mod gaps;
 mod holds;
+mod keys;
 #[cfg(test)]
 pub(crate) mod meddle;
 mod recount;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::super::{BlockBrief, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweptRow};
+use super::super::{BlockBrief, BlockSums, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweptRow};
 use super::error::{damaged, id_bytes, json, parse, signed, sql, unsigned};
 use super::holds::block_is_held;
 use super::{SqliteDb, audit, holds};
@@ -28,6 +28,13 @@ macro_rules! select_swept {
              FROM swept JOIN streams ON key = stream_key ",
             $rest
         )
+    };
+}
+
+macro_rules! block_sums {
+    () => {
+        "count(*) AS blocks, total(segment_count) AS segments, total(size_bytes) AS bytes, total(end_us - start_us) AS duration,
+         max(end_us) AS last_end"
     };
 }
 
@@ -211,14 +218,38 @@ impl RetentionRows for SqliteDb {
         rows.map_err(sql("read a receipt"))?.iter().map(read_swept).collect()
     }
 
-    async fn swept_at(&self, stream: &StreamId, t: Timestamp) -> DbResult<Option<SweptRow>> {
+    async fn marked_sums(&self, stream: &StreamId) -> DbResult<(BlockSums, Option<Timestamp>)> {
+        let Some(key) = self.find_key(stream).await? else { return Ok((BlockSums::default(), None)) };
+        let row = sqlx::query(concat!(
+            "SELECT min(due_us) AS due, ",
+            block_sums!(),
+            " FROM marks JOIN blocks ON blocks.id = block WHERE marks.stream_key = ? AND sweep IS NULL"
+        ));
+        let row = row.bind(key.key).fetch_one(&self.readers).await.map_err(sql("add up what is marked"))?;
+        Ok((read_sums(&row)?, row.get::<Option<i64>, _>("due").map(Timestamp)))
+    }
+
+    async fn sum_blocks(&self, stream: &StreamId, range: TimeRange, ended_by: Timestamp) -> DbResult<BlockSums> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(BlockSums::default()) };
+        // As in `swept_in`: blocks last an hour at most.
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            block_sums!(),
+            " FROM blocks WHERE stream_key = ?1 AND segment_count > 0 AND start_us < ?3 AND start_us > ?2 - 7200000000 AND end_us > ?2
+               AND end_us <= ?4"
+        ));
+        let row = row.bind(key.key).bind(range.start().as_micros()).bind(range.end().as_micros()).bind(ended_by.as_micros());
+        read_sums(&row.fetch_one(&self.readers).await.map_err(sql("add up blocks"))?)
+    }
+
+    async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>> {
         let Some(key) = self.find_key(stream).await? else { return Ok(None) };
-        let row = sqlx::query(select_swept!("WHERE stream_key = ?1 AND start_us <= ?2 AND end_us > ?2 ORDER BY start_us DESC LIMIT 1"))
-            .bind(key.key)
-            .bind(t.as_micros())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(sql("look for swept footage"))?;
+        // Blocks last an hour at most: without that bound all that ever was before would be walked through.
+        let row = sqlx::query(select_swept!(
+            "WHERE stream_key = ?1 AND start_us < ?3 AND start_us > ?2 - 7200000000 AND end_us > ?2 ORDER BY start_us DESC LIMIT 1"
+        ));
+        let row = row.bind(key.key).bind(range.start().as_micros()).bind(range.end().as_micros());
+        let row = row.fetch_optional(&self.readers).await.map_err(sql("look for swept footage"))?;
         row.as_ref().map(read_swept).transpose()
     }
 
@@ -342,6 +373,18 @@ pub(super) async fn finish(conn: &mut SqliteConnection, sweep: i64, finished: Op
 async fn left_of(conn: &mut SqliteConnection, sweep: i64) -> DbResult<Vec<MarkRow>> {
     let rows = sqlx::query(select_marks!("WHERE sweep = ? ORDER BY blocks.stream_key, start_us")).bind(sweep).fetch_all(conn).await;
     rows.map_err(sql("read what a sweep takes"))?.iter().map(read_mark).collect()
+}
+
+/// `total` gives floating numbers: exact up to 2^53, which is 9 PB or 285 years.
+fn read_sums(row: &SqliteRow) -> DbResult<BlockSums> {
+    let whole = |name: &str| row.get::<f64, _>(name) as u64;
+    Ok(BlockSums {
+        blocks: unsigned("a count", row.get("blocks"))?,
+        segments: whole("segments"),
+        bytes: whole("bytes"),
+        duration_us: whole("duration").cast_signed(),
+        last_end: row.get::<Option<i64>, _>("last_end").map(Timestamp),
+    })
 }
 
 fn read_brief(row: &SqliteRow) -> DbResult<BlockBrief> {

@@ -44,6 +44,8 @@ codes! {
     MissingScope 403 "missing_scope" "These credentials may not do this",
     StreamNotCovered 403 "stream_not_covered" "These credentials do not cover this stream",
     TimeNotCovered 403 "time_not_covered" "These credentials do not cover this time",
+    /// A signed address that is for something else.
+    VerbNotCovered 403 "verb_not_covered" "This address is not for this",
     /// A browser may have been made to send this by another site.
     CrossSite 403 "cross_site" "This request may come from another site",
 
@@ -53,6 +55,8 @@ codes! {
     UnknownBlock 404 "unknown_block" "There is no such block",
     UnknownSegment 404 "unknown_segment" "No segment begins there",
     UnknownAccount 404 "unknown_account" "There is no such account",
+    UnknownHold 404 "unknown_hold" "There is no such hold",
+    UnknownKey 404 "unknown_key" "There is no such key",
     UnknownToken 404 "unknown_token" "There is no such token",
     UnknownUser 404 "unknown_user" "There is no such user",
     UnknownSession 404 "unknown_session" "There is no such session",
@@ -79,11 +83,20 @@ codes! {
     LastOperator 409 "last_operator" "The last operator stays",
     /// Who may not sign in needs no link.
     UserDisabled 409 "user_disabled" "This user may not sign in",
+    /// A run of retention is under way.
+    RetentionRunning 409 "retention_running" "Retention is at work at this moment",
+    /// Retention does not stand still, or what stopped it cannot be confirmed.
+    RetentionConflict 409 "retention_conflict" "Retention does not allow this now",
+    /// The key signs new addresses.
+    KeyInUse 409 "key_in_use" "This key is in use",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
     LinkUsed 410 "link_used" "The link has been used",
     LinkExpired 410 "link_expired" "The link is too old",
+    /// Outside the retention window, perhaps deleted. With `reason` (`plan`, `cap`) and `window_start_us`.
     Pruned 410 "pruned" "This footage is gone",
+    /// Somebody had it erased.
+    Erased 410 "erased" "This footage was erased",
     PreconditionFailed 412 "precondition_failed" "It has changed since",
     BodyTooLarge 413 "body_too_large" "The body of the request is too large",
     UnsupportedMediaType 415 "unsupported_media_type" "This kind of body is not taken here",

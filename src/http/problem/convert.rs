@@ -6,9 +6,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use super::{Code, Problem};
 use crate::accounts::AccountsError;
 use crate::db::DbError;
-use crate::entitlement::EntitlementError;
+use crate::entitlement::{EntitlementError, Limit};
 use crate::media::{EmptyRange, IdError, TimestampError};
 use crate::playback::PlaybackError;
+use crate::retention::RetentionError;
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -39,6 +40,8 @@ impl From<EntitlementError> for Problem {
             EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign => Problem::new(Code::MissingScope, sentence),
             EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
             EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
+            EntitlementError::VerbNotCovered(_) => Problem::new(Code::VerbNotCovered, sentence),
+            EntitlementError::OutsideWindow => Problem::new(Code::Pruned, sentence),
             EntitlementError::TooManyAttempts { retry_after } => {
                 Problem::new(Code::TooManyAttempts, sentence).header(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)))
             }
@@ -50,6 +53,7 @@ impl From<EntitlementError> for Problem {
             | EntitlementError::OnlyViewersChoose
             | EntitlementError::TokenName
             | EntitlementError::NoRights
+            | EntitlementError::UnknownVerb(_)
             | EntitlementError::WeakPassword
             | EntitlementError::OutlivesMaker(_)
             | EntitlementError::AlreadyExpired => Problem::new(Code::InvalidValue, sentence),
@@ -96,10 +100,31 @@ impl From<AccountsError> for Problem {
     }
 }
 
+impl From<RetentionError> for Problem {
+    fn from(error: RetentionError) -> Self {
+        use RetentionError as E;
+        let code = match error {
+            E::Db(error) => return error.into(),
+            E::Accounts(error) => return error.into(),
+            E::UnknownStream(stream) => return Problem::unknown_stream(&stream),
+            E::UnknownHold(_) => Code::UnknownHold,
+            E::Hold(_) | E::CapHours => Code::InvalidValue,
+            E::Running => Code::RetentionRunning,
+            E::NotStopped | E::Unconfirmable { .. } => Code::RetentionConflict,
+            E::Store(_) | E::Interrupted(_) | E::Lock { .. } => return Problem::internal(error),
+        };
+        let text = error.to_string();
+        Problem::new(code, format!("{}{}.", text[..1].to_uppercase(), &text[1..]))
+    }
+}
+
 impl From<PlaybackError> for Problem {
     fn from(error: PlaybackError) -> Self {
         let code = match error {
             PlaybackError::NoFootage { .. } => Code::NoFootage,
+            PlaybackError::Gone { limit: Limit::Erased, .. } => Code::Erased,
+            PlaybackError::Gone { .. } => Code::Pruned,
+            PlaybackError::UnknownStream(stream) => return Problem::unknown_stream(&stream),
             PlaybackError::UnknownRun(_) => Code::UnknownRun,
             PlaybackError::UnknownBlock(_) => Code::UnknownBlock,
             PlaybackError::UnknownSegment(_) => Code::UnknownSegment,
@@ -126,6 +151,12 @@ impl From<PlaybackError> for Problem {
             PlaybackError::NoFootage { previous_end, next_start } => problem
                 .with("previous_end_us", previous_end.map(|t| t.as_micros()))
                 .with("next_start_us", next_start.map(|t| t.as_micros())),
+            PlaybackError::Gone { ref limit, window_start } => {
+                let said = serde_json::to_value(limit).unwrap_or_default();
+                let fields = said.as_object().cloned().unwrap_or_default();
+                let problem = fields.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value));
+                problem.with("window_start_us", window_start.map(|t| t.as_micros()))
+            }
             PlaybackError::Undecodable(_) => problem.caused_by(error),
             _ => problem,
         }

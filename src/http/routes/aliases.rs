@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::clips::send_clip;
 use super::playlists::{Span, send_multivariant};
-use crate::entitlement::{Principal, Scope};
+use crate::entitlement::{Principal, Scope, Verbs};
 use crate::http::auth::SignedToken;
 use crate::http::extract::{Json, Path, Query, time};
 use crate::http::problem::{Code, Problem, ProblemSchema};
@@ -152,7 +152,10 @@ async fn m3u(
         let token = match &own {
             // A signed address covers this one stream, and lasts no longer by being asked for the list.
             Some(own) => own.clone(),
-            None => app.access.sign(&who, &row.id, TimeRange::ALL, expires_at)?.0,
+            None => {
+                let visible = app.playback.visible(&who, &row.id).await?;
+                app.access.sign(&who, &visible, TimeRange::ALL, Verbs::ALL, expires_at).await?.0
+            }
         };
         // A quote would end an attribute and a line break the entry.
         let title: String = row.title.chars().map(|c| if c == '"' || c.is_control() { ' ' } else { c }).collect();
@@ -201,9 +204,9 @@ async fn mediamtx_list(
     let now = app.clock.now();
     let start = time(query.start.as_deref(), now)?.unwrap_or(Timestamp::MIN);
     let end = time(query.end.as_deref(), now)?.unwrap_or(now);
-    let answer = app.playback.coverage(&who, &stream, TimeRange::new(start, end)?, None).await?;
+    let (answer, visible) = app.playback.coverage(&who, &stream, TimeRange::new(start, end)?, None).await?;
     if answer.runs.is_empty() {
-        return Err(app.playback.nothing_at(&stream, start).await?.into());
+        return Err(app.playback.nothing_in(&visible, answer.range).await?.into());
     }
     let base = app.base_url(&uri, &headers);
     let token = token.map_or_else(String::new, |t| format!("&token={t}"));

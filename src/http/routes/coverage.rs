@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::entitlement::Principal;
+use crate::entitlement::{Principal, Visible};
 use crate::http::extract::{Path, Query, time};
 use crate::http::problem::{Code, Problem, ProblemSchema};
 use crate::http::{AppState, HttpResult, gzip};
@@ -45,7 +45,9 @@ pub struct CoverageView {
     now_us: i64,
     runs: Vec<RunView>,
     gaps: Vec<GapView>,
-    /// Ranges that nothing may prune.
+    /// What ended before has left the retention window and is not served. Null: everything is kept.
+    window_start_us: Option<i64>,
+    /// Ranges that nothing may prune, at most 1,000; empty for those who may not see holds.
     holds: Vec<HoldView>,
 }
 
@@ -100,9 +102,23 @@ async fn coverage(
         Some(s) if (0.0..1e9).contains(&s) => Some((s * 1e6) as i64),
         Some(_) => return Err(Problem::new(Code::InvalidQuery, "`resolution` is seconds, not negative.")),
     };
-    let answer = app.playback.coverage(&who, &stream, TimeRange::new(start, end)?, resolution_us).await?;
-    let json = serde_json::to_vec(&view(stream, now, answer)).map_err(Problem::internal)?;
+    let asked = TimeRange::new(start, end)?;
+    let (answer, visible) = app.playback.coverage(&who, &stream, asked, resolution_us).await?;
+    let mut view = view(stream, now, answer);
+    view.window_start_us = visible.window_start().map(Timestamp::as_micros);
+    if who.sees_holds() {
+        view.holds = holds_in(&visible, asked);
+    }
+    let json = serde_json::to_vec(&view).map_err(Problem::internal)?;
     Ok(gzip::respond(&headers, "application/json", "no-store", json))
+}
+
+/// More than a time bar can show.
+const HOLDS_MAX: usize = 1000;
+
+fn holds_in(visible: &Visible, asked: TimeRange) -> Vec<HoldView> {
+    let inside = visible.held.iter().filter_map(|held| held.intersection(asked));
+    inside.take(HOLDS_MAX).map(|r| HoldView { start_us: r.start().as_micros(), end_us: r.end().as_micros() }).collect()
 }
 
 fn view(stream: StreamId, now: Timestamp, answer: CoverageAnswer) -> CoverageView {
@@ -124,6 +140,7 @@ fn view(stream: StreamId, now: Timestamp, answer: CoverageAnswer) -> CoverageVie
         now_us: now.as_micros(),
         runs: answer.runs.into_iter().map(run).collect(),
         gaps: answer.gaps.into_iter().map(gap).collect(),
+        window_start_us: None,
         holds: Vec::new(),
     }
 }

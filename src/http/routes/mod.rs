@@ -8,13 +8,16 @@ mod coverage;
 mod document;
 mod frames;
 mod health;
+mod holds;
 mod ingest;
 mod links;
 mod media;
 mod metrics;
 mod playlists;
+mod retention;
 mod session;
 mod sessions;
+mod signing_keys;
 mod streams;
 mod subscriptions;
 mod tokens;
@@ -40,6 +43,9 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(tokens::routes())
         .merge(accounts::routes())
         .merge(subscriptions::routes())
+        .merge(retention::routes())
+        .merge(holds::routes())
+        .merge(signing_keys::routes())
         .merge(streams::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

@@ -7,9 +7,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::audit::acts;
-use crate::entitlement::Principal;
+use crate::entitlement::{Principal, Verb, Verbs};
 use crate::http::extract::{Json, Path};
-use crate::http::problem::HttpResult;
+use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::AppState;
 use crate::media::{StreamId, TimeRange, Timestamp};
 
@@ -32,6 +32,8 @@ struct NewUrls {
     end: Option<String>,
     /// Missing: 36 hours.
     expires_in_s: Option<u32>,
+    /// `view` (playlists, segments), `thumbnail` (pictures), `export` (clips, block files). Missing: all of them.
+    verbs: Option<Vec<String>>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -39,7 +41,7 @@ struct SignedUrls {
     /// For the query parameter `token` of any playback address of this stream inside this time.
     token: String,
     playlist_url: String,
-    /// Null when the range is open.
+    /// Null when the range is open, or without `export`.
     clip_url: Option<String>,
     start_us: i64,
     end_us: i64,
@@ -63,17 +65,24 @@ async fn sign_urls(
     let start = Timestamp::parse(&asked.start, now)?;
     let end = asked.end.as_deref().map(|t| Timestamp::parse(t, now)).transpose()?;
     let range = TimeRange::new(start, end.unwrap_or(Timestamp::MAX))?;
-    state.visible_stream(&who, &stream).await?;
+    let verbs: Verbs = match asked.verbs {
+        None => Verbs::ALL,
+        Some(names) if names.is_empty() => return Err(Problem::new(Code::InvalidValue, "`verbs` is empty; leave it out, or name some.")),
+        Some(names) => names.iter().map(|name| name.parse::<Verb>()).collect::<Result<_, _>>()?,
+    };
+    let visible = state.playback.visible(&who, &stream).await?;
     let expires_in_us = i64::from(asked.expires_in_s.unwrap_or(EXPIRES_IN_S)) * Timestamp::MICROS_PER_SECOND;
-    let (token, granted) = state.access.sign(&who, &stream, range, now.saturating_add_micros(expires_in_us))?;
+    let (token, granted) = state.access.sign(&who, &visible, range, verbs, now.saturating_add_micros(expires_in_us)).await?;
     let shared = state.act(&who, acts::RANGE_SHARED).on_stream(&stream).over(granted.range);
-    state.db.audit(shared.with("expires_at_us", granted.expires_at.as_micros())).await?;
+    let verb_names: Vec<&str> = Verb::ALL.into_iter().filter(|v| verbs.has(*v)).map(Verb::as_str).collect();
+    let shared = shared.with("expires_at_us", granted.expires_at.as_micros()).with("verbs", verb_names);
+    state.db.audit(shared).await?;
     let base = format!("{}/v1/streams/{stream}", state.base_url(&uri, &headers));
     let start = granted.range.start();
     let until = end.map_or_else(String::new, |end| format!("&end={end}"));
     let urls = SignedUrls {
         playlist_url: format!("{base}/playlist.m3u8?start={start}{until}&token={token}"),
-        clip_url: end.map(|end| format!("{base}/clip.mp4?start={start}&end={end}&token={token}")),
+        clip_url: end.filter(|_| verbs.has(Verb::Export)).map(|end| format!("{base}/clip.mp4?start={start}&end={end}&token={token}")),
         token,
         start_us: start.as_micros(),
         end_us: granted.range.end().as_micros(),

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use super::document::{document, is_open, operations};
 use crate::accounts::{By, NewAccount};
-use crate::db::NewStream;
+use crate::db::{NewHold, NewStream};
 use crate::entitlement::{Caller, NewToken, NewUser, Principal, Rights, Role};
 use crate::http::auth::SESSION_COOKIE;
 use crate::http::testing::{Answer, NOW, PASSWORD, TestApp, request};
-use crate::media::AccountId;
+use crate::media::{AccountId, TimeRange};
 
 /// A route as it is asked for, and whom it is for: `v`iewer, `m`anager, `a`uditor, `o`perator, `*` anyone with credentials, `s`
 /// people of any role who are signed in, and no programs. A viewer here watches `cam1` only.
 ///
 /// A new route needs a line here, and one in [`body`] if it reads a body that `{}` is not. Names in braces are filled in by
-/// [`Ids`].
+/// [`Ids`]; what is named in a query has a line of its own.
 const TABLE: &[(&str, &str)] = &[
     ("GET /v1/openapi.json", "*"),
     ("GET /metrics", "o"),
@@ -47,6 +47,8 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/streams/{stream}/frame.jpg?at=-60", "vmo"),
     ("GET /v1/streams/{stream}/frame.mp4?at=-60", "vmo"),
     ("GET /v1/streams/{stream}/coverage?start=-60&end=-30", "vmo"),
+    ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
+    ("PUT /v1/streams/{stream}/cap", "mo"),
     ("GET /get?path={stream}&start=-60&duration=30", "vmo"),
     ("GET /list?path={stream}", "vmo"),
     ("GET /playlist.m3u", "vmo"),
@@ -55,6 +57,9 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/tokens", "mo"),
     ("POST /v1/tokens", "mo"),
     ("DELETE /v1/tokens/{id}", "mo"),
+    ("GET /v1/signing-keys", "o"),
+    ("POST /v1/signing-keys", "o"),
+    ("DELETE /v1/signing-keys/{key}", "o"),
     ("GET /v1/accounts", "mao"),
     ("POST /v1/accounts", "o"),
     ("GET /v1/accounts/{account}", "mao"),
@@ -76,17 +81,31 @@ const TABLE: &[(&str, &str)] = &[
     ("POST /v1/accounts/{account}/subscription/downgrade", "mo"),
     ("POST /v1/accounts/{account}/subscription/downgrade/cancel", "mo"),
     ("GET /v1/accounts/{account}/ledger", "mao"),
+    ("GET /v1/accounts/{account}/holds", "mao"),
+    ("POST /v1/accounts/{account}/holds", "mo"),
+    ("GET /v1/accounts/{account}/holds/{hold}", "mao"),
+    ("POST /v1/accounts/{account}/holds/{hold}/release", "mo"),
+    ("GET /v1/accounts/{account}/retention", "mao"),
+    ("GET /v1/accounts/{account}/retention/forecast", "mao"),
+    ("GET /v1/accounts/{account}/retention/forecast?stream={stream}", "mao"),
+    ("GET /v1/accounts/{account}/retention/forecast?released={hold}", "mao"),
+    ("GET /v1/retention", "o"),
+    ("POST /v1/retention/run", "o"),
+    ("POST /v1/retention/confirm", "o"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
 ];
 
 /// A body that the route can read: a refusal must not hang on it.
-fn body(route: &str) -> Value {
+fn body(route: &str, ids: &Ids) -> Value {
     let path = route.split('?').next().unwrap();
     match path {
         "POST /v1/streams" => json!({ "id": "cam9", "source": "push:" }),
         "POST /v1/streams/{stream}/urls" => json!({ "start": "-60" }),
         "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"] }),
+        "POST /v1/accounts/{account}/holds" => {
+            json!({ "streams": [ids.stream], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
+        }
         "PUT /v1/session/password" => json!({ "current": "not it", "password": "a new password" }),
         "POST /v1/accounts/{account}/users" => json!({ "name": "new", "role": "viewer" }),
         "POST /v1/accounts" => json!({ "id": "new", "name": "New", "zone": "UTC", "plan": "basic" }),
@@ -109,35 +128,50 @@ struct Ids {
     user: String,
     session: String,
     token: String,
+    hold: String,
 }
 
 impl Ids {
-    fn of(stream: &str, account: &str, user: &str, session: &str, token: &str) -> Ids {
-        let [stream, account, user, session, token] = [stream, account, user, session, token].map(str::to_owned);
-        Ids { stream, account, user, session, token }
+    /// Of the account `main`, as far as there are any.
+    fn ours() -> Ids {
+        let [stream, account, user] = ["cam1", "main", "ann"].map(str::to_owned);
+        Ids { stream, account, user, ..Ids::nobodys() }
     }
     /// Ids that nothing has, in an account that there is not.
     fn nobodys() -> Ids {
-        Ids::of("nobody", "nobody", "nobody", "s-none", "t-none")
+        let [stream, account, user, session, token, hold] = ["nobody", "nobody", "nobody", "s-none", "t-none", "987654"].map(str::to_owned);
+        Ids { stream, account, user, session, token, hold }
+    }
+    fn in_account(&self, account: &str) -> Ids {
+        Ids { account: account.into(), ..self.clone() }
+    }
+    fn all(&self) -> [(&str, &str); 6] {
+        [
+            ("{stream}", &self.stream),
+            ("{account}", &self.account),
+            ("{user}", &self.user),
+            ("{session}", &self.session),
+            ("{id}", &self.token),
+            ("{hold}", &self.hold),
+        ]
     }
     fn uri(&self, route: &str) -> String {
         let (_, path) = route.split_once(' ').unwrap();
-        path.replace("{stream}", &self.stream)
-            .replace("{account}", &self.account)
-            .replace("{user}", &self.user)
-            .replace("{session}", &self.session)
-            .replace("{id}", &self.token)
-            .replace("{run}", RUN)
-            .replace("{block}", RUN)
-            .replace("{start_us}", "1")
-            .replace("{file}", "index.m3u8")
+        let fixed = [("{run}", RUN), ("{block}", RUN), ("{start_us}", "1"), ("{file}", "index.m3u8"), ("{key}", "60000")];
+        self.all().iter().chain(&fixed).fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
     }
-    /// An answer as it would be about anything: names and ids taken out.
+    /// An answer as it would be about anything: ids taken out.
     fn anonymous(&self, answer: &Answer) -> (u16, String) {
-        let names = [&self.stream, &self.user, &self.session, &self.token, &self.account];
         let text = String::from_utf8_lossy(&answer.body).into_owned();
-        (answer.status, names.iter().fold(text, |text, name| text.replace(&format!("`{name}`"), "`…`")))
+        let text = self.all().iter().fold(text, |text, (_, id)| text.replace(&format!("`{id}`"), "`…`"));
+        (answer.status, text.replace(&format!("hold {}", self.hold), "hold …"))
     }
+}
+
+/// Whether the route names something by its id, and whether in its path, where an id that is nobody's must be refused.
+fn names(route: &str, ids: &[&str]) -> (bool, bool) {
+    let path = route.split('?').next().unwrap();
+    (ids.iter().any(|id| route.contains(id)), ids.iter().any(|id| path.contains(id)))
 }
 
 fn letter(role: Role) -> char {
@@ -181,7 +215,7 @@ async fn ask(app: &TestApp, proof: &Proof, route: &str, ids: &Ids) -> Answer {
         Proof::Nothing => ("x-nothing", String::new()),
     };
     let headers = [(name, &*value), ("x-retroview", "1"), ("content-type", "application/json")];
-    let body = if method == Method::GET { Body::empty() } else { Body::from(body(route).to_string()) };
+    let body = if method == Method::GET { Body::empty() } else { Body::from(body(route, ids).to_string()) };
     app.send(request(method, &ids.uri(route), &headers, body)).await
 }
 
@@ -200,7 +234,7 @@ async fn each_role_gets_what_it_is_for_and_nothing_else() {
         add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
         let (_, token) = token_of(&app, &AccountId::main(), role).await;
         for (route, roles) in TABLE {
-            let ids = Ids::of("cam1", "main", "ann", "s-none", "t-none");
+            let ids = Ids::ours();
             let answer = ask(&app, &Proof::Token(token.clone()), route, &ids).await;
             let let_in = ![401, 403].contains(&answer.status);
             let expected = roles.contains('*') || roles.contains(letter(role));
@@ -217,7 +251,7 @@ async fn a_user_gets_what_a_token_of_the_same_role_does_and_their_own_sessions()
         add_user(&app, &AccountId::main(), "me", role).await;
         let mut cookie = signed_in(&app, &AccountId::main(), "me").await;
         for (route, roles) in TABLE {
-            let ids = Ids::of("cam1", "main", "ann", "s-none", "t-none");
+            let ids = Ids::ours();
             let answer = ask(&app, &Proof::Cookie(cookie.clone()), route, &ids).await;
             // A password that is not the current one is not let in either, but for another reason.
             let let_in = ![401, 403].contains(&answer.status) || answer.code() == "bad_credentials";
@@ -235,7 +269,7 @@ async fn without_credentials_every_closed_route_answers_401_whether_there_is_som
     let app = TestApp::new().await;
     add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
     let (token, _) = token_of(&app, &AccountId::main(), Role::Manager).await;
-    let (there, not) = (Ids::of("cam1", "main", "ann", "s-none", &token), Ids::nobodys());
+    let (there, not) = (Ids { token, ..Ids::ours() }, Ids::nobodys());
     for (route, _) in TABLE {
         for proof in [Proof::Nothing, Proof::Token("rv_wrong".into()), Proof::Cookie(format!("{SESSION_COOKIE}=wrong"))] {
             let (a, b) = (ask(&app, &proof, route, &there).await, ask(&app, &proof, route, &not).await);
@@ -244,7 +278,7 @@ async fn without_credentials_every_closed_route_answers_401_whether_there_is_som
     }
 }
 
-/// The account `acme` with a stream, a manager who is signed in, and a token: their ids.
+/// The account `acme` with a stream, a hold on it, a manager who is signed in, and a token: their ids.
 async fn acme(app: &TestApp) -> Ids {
     let acme: AccountId = "acme".parse().unwrap();
     let new = NewAccount {
@@ -270,7 +304,20 @@ async fn acme(app: &TestApp) -> Ids {
     signed_in(app, &acme, "carl").await;
     let session = app.state.db.sessions("carl", NOW).await.unwrap()[0].id.clone();
     let (token, _) = token_of(app, &acme, Role::Manager).await;
-    Ids::of("theirs", "acme", "carl", &session, &token)
+    let hold = NewHold {
+        account: acme,
+        streams: vec!["theirs".parse().unwrap()],
+        range: TimeRange::new(NOW.saturating_add_micros(-60_000_000), NOW).unwrap(),
+        margin_before_us: 0,
+        margin_after_us: 0,
+        case: "c".into(),
+        reason: "r".into(),
+        author: "test".into(),
+        expires_at: None,
+    };
+    let hold = app.state.retention.place_hold(&By { actor: "test".into(), now: NOW }, hold).await.unwrap().row.id.to_string();
+    let [stream, account, user] = ["theirs", "acme", "carl"].map(str::to_owned);
+    Ids { stream, account, user, session, token, hold }
 }
 
 #[tokio::test]
@@ -278,19 +325,18 @@ async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
     let app = TestApp::new().await;
     let (theirs, nobodys) = (acme(&app).await, Ids::nobodys());
     // In one's own account, too, nothing of theirs is to be found.
-    let (of_ours, none) = (Ids { account: "main".into(), ..theirs.clone() }, Ids { account: "main".into(), ..Ids::nobodys() });
+    let (of_ours, none) = (theirs.in_account("main"), nobodys.in_account("main"));
     for role in [Role::Viewer, Role::Manager, Role::Auditor] {
         add_user(&app, &AccountId::main(), role.as_str(), role).await;
         let (_, token) = token_of(&app, &AccountId::main(), role).await;
-        let cookie = signed_in(&app, &AccountId::main(), role.as_str()).await;
-        let named = |route: &&(&str, &str)| ["{stream}", "{account}", "{user}", "{session}", "{id}"].iter().any(|id| route.0.contains(id));
-        for (route, _) in TABLE.iter().filter(named) {
-            let of_account = route.contains("{account}") && !route.contains("{user}");
-            for proof in [Proof::Token(token.clone()), Proof::Cookie(cookie.clone())] {
-                for (theirs, nobodys) in [(&theirs, &nobodys), (&of_ours, &none)].into_iter().take(if of_account { 1 } else { 2 }) {
-                    let (a, b) = (ask(&app, &proof, route, theirs).await, ask(&app, &proof, route, nobodys).await);
+        let proofs = [Proof::Token(token), Proof::Cookie(signed_in(&app, &AccountId::main(), role.as_str()).await)];
+        let elsewhere = ["{account}", "{stream}", "{user}", "{session}", "{id}", "{hold}"];
+        for (theirs, nobodys, ids) in [(&theirs, &nobodys, &elsewhere[..]), (&of_ours, &none, &elsewhere[1..])] {
+            for (route, _) in TABLE.iter().filter(|(route, _)| names(route, ids).0) {
+                for proof in &proofs {
+                    let (a, b) = (ask(&app, proof, route, theirs).await, ask(&app, proof, route, nobodys).await);
                     assert_eq!(theirs.anonymous(&a), nobodys.anonymous(&b), "{role}: {route}");
-                    assert!(a.status >= 400, "{role}: {route}");
+                    assert!(a.status >= 400 || !names(route, ids).1, "{role}: {route}");
                 }
             }
         }
