@@ -20,9 +20,9 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use rustix::time::{ClockId, clock_gettime};
 use tower::ServiceExt;
 
-use retroview::clock::SystemClock;
+use retroview::clock::{Clock, SystemClock};
 use retroview::db::{DbResult, IndexChange, NewStream, sqlite};
-use retroview::entitlement::{Access, AccessSettings, NewToken, Scope};
+use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
 use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::PushFormat;
@@ -201,11 +201,12 @@ async fn served(dir: &std::path::Path) -> Served {
     let new = NewToken {
         account: AccountId::main(),
         name: "bench".into(),
-        scopes: [Scope::View].into_iter().collect(),
+        rights: Rights::Scopes([Scope::View].into_iter().collect()),
         streams: Vec::new(),
         expires_at: None,
     };
-    let (_, token) = access.create_token(new).await.expect("a token");
+    let who = Principal::command_line(AccountId::main());
+    let (_, token) = access.directory().make_token(&who, clock.now(), new).await.expect("a token");
     let root = MediaRoot::open_or_create(&dir.join("media"), None).expect("a media folder");
     let eraser = Eraser::new(index.clone(), root.clone(), EraseSettings::alone());
     let lock_file = dir.join("retention.lock");

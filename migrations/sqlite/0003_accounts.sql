@@ -87,3 +87,28 @@ ALTER TABLE users ADD COLUMN role TEXT NOT NULL DEFAULT 'operator'; -- `viewer`,
 ALTER TABLE users ADD COLUMN streams TEXT;                          -- JSON list of what a viewer may watch; NULL: all of the account
 -- The same goes for tokens: they administered the installation.
 UPDATE tokens SET scopes = json_insert(scopes, '$[#]', 'operate') WHERE EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = 'admin');
+
+-- An empty `password_hash` is no password: who is invited chooses one with their link.
+ALTER TABLE users ADD COLUMN disabled_us INTEGER;                   -- since when they may not sign in; NULL: they may
+
+-- Sessions are listed and revoked by a name that is not the cookie.
+ALTER TABLE sessions ADD COLUMN id TEXT;
+ALTER TABLE sessions ADD COLUMN seen_us INTEGER;                    -- to a minute
+ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN agent TEXT NOT NULL DEFAULT '';     -- what the browser calls itself
+UPDATE sessions SET id = 's' || lower(hex(randomblob(6)));
+CREATE UNIQUE INDEX sessions_by_id ON sessions (id);
+
+ALTER TABLE tokens ADD COLUMN role TEXT;                            -- in place of scopes, which are empty then
+ALTER TABLE tokens ADD COLUMN made_by TEXT;                         -- as in the audit log; NULL: nobody wrote it down
+
+-- One-time links with which people choose a password. One a user: a new one takes the place of the old.
+CREATE TABLE links (
+    user TEXT PRIMARY KEY REFERENCES users (name) ON DELETE CASCADE,
+    hash BLOB NOT NULL UNIQUE,             -- SHA-256 of what is in the link
+    kind TEXT NOT NULL,                    -- `invitation`, `reset`
+    made_by TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    expires_us INTEGER NOT NULL,
+    used_us INTEGER                        -- kept, so that who comes a second time is told why it does not open
+) STRICT, WITHOUT ROWID;

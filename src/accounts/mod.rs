@@ -26,7 +26,7 @@
 //!
 //! **Invariants.** Every change commits with its audit record. Two who change a subscription at once do not both succeed.
 //! History only goes on: nothing is dated before what is there. What is decided here is pure ([`quote`], [`settle`],
-//! [`entitlements`]); only [`Accounts`] reads and writes rows.
+//! [`entitlements()`]); only [`Accounts`] reads and writes rows.
 
 mod change;
 mod entitlements;

@@ -331,27 +331,33 @@ impl Accounts {
     /// time and as often as one likes; what others write at the same moment settles it as well. How many accounts changed.
     ///
     /// # Errors
-    /// The database does not answer. Accounts before the one that failed are settled.
+    /// The first that went wrong. The other accounts are settled all the same: one that is damaged stands in nobody's way.
     pub async fn settle_all(&self, now: Timestamp) -> Result<usize, AccountsError> {
-        let mut changed = 0;
+        let (mut changed, mut failed) = (0, None);
         for account in self.db.accounts().await? {
-            let known = self.known(&account.id, now).await?;
-            let by = By { actor: "system".into(), now };
-            if known.settled.history.is_empty() && known.settled.row.settled_terms == known.stored_terms {
-                continue;
-            }
-            let mut event = event(&by, &account.id, Act("subscription.rolled_over")).with("terms", known.settled.row.settled_terms);
-            if let Some(since) = known.settled.history.last() {
-                event = event.with("plan", since.plan.name.as_str()).with("plan_version", since.plan.version);
-            }
-            match self.write(known, event, None).await {
-                Ok(()) => changed += 1,
+            match self.settle_one(&account.id, now).await {
+                Ok(true) => changed += 1,
                 // Whoever changed it has settled it.
-                Err(AccountsError::Changed) => {}
-                Err(error) => return Err(error),
+                Ok(false) | Err(AccountsError::Changed) => {}
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(changed)
+        failed.map_or(Ok(changed), Err)
+    }
+
+    /// Whether there was anything to write.
+    async fn settle_one(&self, id: &AccountId, now: Timestamp) -> Result<bool, AccountsError> {
+        let known = self.known(id, now).await?;
+        let by = By { actor: "system".into(), now };
+        if known.settled.history.is_empty() && known.settled.row.settled_terms == known.stored_terms {
+            return Ok(false);
+        }
+        let mut event = event(&by, id, Act("subscription.rolled_over")).with("terms", known.settled.row.settled_terms);
+        if let Some(since) = known.settled.history.last() {
+            event = event.with("plan", since.plan.name.as_str()).with("plan_version", since.plan.version);
+        }
+        self.write(known, event, None).await?;
+        Ok(true)
     }
 
     /// What the account has now, by key.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, DataDirLock, Opened, Signals, StartError};
+use crate::accounts::Accounts;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::Db;
@@ -81,6 +82,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         views: views.clone(),
     });
     tokio::spawn(record_views(views.clone(), opened.db().clone(), opened.clock.clone()));
+    tokio::spawn(settle_accounts(Accounts::new(opened.db().clone()), opened.clock.clone()));
     tokio::spawn(keep_metrics_small(metrics));
     let enforcing = tokio::spawn(enforce(retention, config.retention.interval, opened.clock.clone()));
     tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
@@ -136,6 +138,24 @@ async fn record_views(views: ViewLog, db: Db, clock: SharedClock) {
     loop {
         every.tick().await;
         views.record(&db, clock.now(), false).await;
+    }
+}
+
+/// Terms end at moments, and what follows from that holds from the moment on whoever looks: this only writes it down. Half would
+/// look twice as often for something that happens once a month; an hour would be long to wait for a ledger line.
+const SETTLE_STEP: Duration = Duration::from_secs(600);
+
+async fn settle_accounts(accounts: Accounts, clock: SharedClock) {
+    let mut every = tokio::time::interval(SETTLE_STEP);
+    loop {
+        every.tick().await;
+        match accounts.settle_all(clock.now()).await {
+            Ok(0) => {}
+            Ok(changed) => tracing::info!(accounts = changed, "terms have ended and are in the ledger"),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "not every subscription could be settled; trying again later");
+            }
+        }
     }
 }
 

@@ -13,6 +13,27 @@ pub const FOOTAGE_WATCHED: Act = Act("footage.watched");
 pub const FOOTAGE_EXPORTED: Act = Act("footage.exported");
 pub const FOOTAGE_PICTURED: Act = Act("footage.pictured");
 pub const CHECKPOINT_SIGNED: Act = Act("checkpoint.signed");
+pub const USER_ADDED: Act = Act("user.added");
+pub const USER_CHANGED: Act = Act("user.changed");
+pub const USER_REMOVED: Act = Act("user.removed");
+/// Somebody without a password was given a link to choose one.
+pub const USER_INVITED: Act = Act("user.invited");
+/// Somebody with a password was given a link to choose another.
+pub const USER_RESET_OFFERED: Act = Act("user.reset_offered");
+/// Other than with a link.
+pub const USER_PASSWORD_SET: Act = Act("user.password_set");
+/// A password was chosen with a link.
+pub const LINK_USED: Act = Act("link.used");
+/// Somebody signed in.
+pub const SESSION_STARTED: Act = Act("session.started");
+/// So many attempts failed that the next has to wait: by a user's name, or from an address. Not each attempt, so that nobody
+/// fills the log from outside.
+pub const SESSION_REFUSED: Act = Act("session.refused");
+/// Somebody signed out.
+pub const SESSION_ENDED: Act = Act("session.ended");
+pub const SESSION_REVOKED: Act = Act("session.revoked");
+pub const TOKEN_CREATED: Act = Act("token.created");
+pub const TOKEN_REVOKED: Act = Act("token.revoked");
 pub const SIGNING_KEY_ADDED: Act = Act("signing_key.added");
 pub const SIGNING_KEY_REMOVED: Act = Act("signing_key.removed");
 pub const HOLD_PLACED: Act = Act("hold.placed");

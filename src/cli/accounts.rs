@@ -1,4 +1,4 @@
-//! `retroview accounts list|show|add`: customers.
+//! `retroview accounts list|show|add|change`: customers.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -63,6 +63,25 @@ enum AccountsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Change an account. What is not named stays.
+    #[command(after_help = "Examples:
+  retroview accounts change acme --name 'Acme Holding'
+  retroview accounts change acme --zone Europe/Paris --language fr --release-needs-second true")]
+    Change {
+        account: AccountId,
+        /// For people
+        #[arg(long)]
+        name: Option<String>,
+        /// IANA time zone: months are counted in it
+        #[arg(long)]
+        zone: Option<String>,
+        /// en or fr
+        #[arg(long)]
+        language: Option<String>,
+        /// Whether a hold is released by someone other than who asks for it
+        #[arg(long, value_name = "true|false")]
+        release_needs_second: Option<bool>,
+    },
 }
 
 pub(super) fn run(args: AccountsArgs, context: &Context) -> anyhow::Result<Exit> {
@@ -86,6 +105,18 @@ pub(super) fn run(args: AccountsArgs, context: &Context) -> anyhow::Result<Exit>
                 if json {
                     output::print_json(&view(&row))?;
                 }
+                Ok(Exit::Ok)
+            }
+            AccountsCommand::Change { account, name, zone, language, release_needs_second } => {
+                let row = accounts.account(&account).await.map_err(Failure::from)?;
+                let changed = AccountRow {
+                    name: name.unwrap_or(row.name),
+                    zone: zone.unwrap_or(row.zone),
+                    language: language.unwrap_or(row.language),
+                    release_needs_second: release_needs_second.unwrap_or(row.release_needs_second),
+                    ..row
+                };
+                accounts.change(&By { actor: "command line".into(), now }, changed).await.map_err(Failure::from)?;
                 Ok(Exit::Ok)
             }
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::{self, StartError};
+use crate::app::{self, Announcement, StartError};
 use crate::config::{Config, ConfigError, Inputs, Log, Origin};
 use crate::db::{self, Db};
 use crate::telemetry;
@@ -42,6 +42,18 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub(super) struct Database {
     pub config: Config,
     pub db: Db,
+}
+
+impl Database {
+    /// What addresses of the service begin with: what the operator says, or where it answers at this moment, which may be by a
+    /// flag.
+    pub fn base_url(&self) -> String {
+        let configured = || self.config.server.base_url();
+        match &self.config.server.public_url {
+            Some(_) => configured(),
+            None => Announcement::read(&self.config).map_or_else(configured, |service| service.url),
+        }
+    }
 }
 
 /// A command's surroundings.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::accounts::AccountsError;
 use crate::config::ConfigError;
 use crate::db::DbError;
+use crate::entitlement::EntitlementError;
 use crate::plans::PlanError;
 
 /// Exit codes. Scripts rely on them: never renumber.
@@ -39,6 +40,23 @@ impl From<AccountsError> for Failure {
             E::Zone(_) | E::Language(_) | E::Name | E::TermMonths(_) => (Exit::Usage, "retroview accounts add --help"),
             E::Words => (Exit::Usage, "retroview subscription --help"),
             _ => (Exit::Conflict, "retroview subscription show ACCOUNT"),
+        };
+        Failure::new(exit, error.to_string()).hint(hint)
+    }
+}
+
+impl From<EntitlementError> for Failure {
+    fn from(error: EntitlementError) -> Self {
+        use EntitlementError as E;
+        let (exit, hint) = match &error {
+            E::Db(_) | E::Hash(_) | E::Random(_) => return Failure::from_error(error.into()),
+            E::UnknownUser(_) => (Exit::NotFound, "retroview users list"),
+            E::UnknownSession(_) => (Exit::NotFound, "retroview users sessions NAME"),
+            E::UnknownToken(_) => (Exit::NotFound, "retroview tokens list"),
+            E::UserExists(_) | E::LastOperator => (Exit::Conflict, "retroview users list"),
+            E::UserDisabled(_) => (Exit::Conflict, "retroview users enable NAME"),
+            E::UnknownScope(_) | E::TokenName | E::NoRights | E::AlreadyExpired => (Exit::Usage, "retroview tokens create --help"),
+            _ => (Exit::Usage, "retroview users --help"),
         };
         Failure::new(exit, error.to_string()).hint(hint)
     }

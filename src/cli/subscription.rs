@@ -1,13 +1,14 @@
-//! `retroview subscription show|quote|upgrade|downgrade|cancel-downgrade`, and `retroview plans list|add`.
+//! `retroview subscription show|quote|upgrade|downgrade|cancel-downgrade|renewal|ledger|requests`, and `retroview plans list|add`.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::accounts::{Accounts, Agreement, By, Quote};
 use crate::clock::{Clock, SystemClock};
+use crate::db::{LedgerLine, WrittenRequest};
 use crate::media::{AccountId, Timestamp, Window};
 use crate::plans::Plan;
 
@@ -63,6 +64,43 @@ enum SubscriptionCommand {
         #[arg(long)]
         words: String,
     },
+    /// Let a subscription renew when its term ends, or not. One that has lapsed begins again.
+    #[command(after_help = "Examples:
+  retroview subscription renewal acme off --words 'By mail of 3 May: they leave at the end of the year.'
+  retroview subscription renewal acme on --words 'By phone: they stay.'")]
+    Renewal {
+        account: AccountId,
+        renews: OnOff,
+        /// The request in its own words, which are kept
+        #[arg(long)]
+        words: String,
+    },
+    /// What an account was charged.
+    #[command(after_help = "Examples:
+  retroview subscription ledger acme
+  retroview subscription ledger acme --json")]
+    Ledger {
+        account: AccountId,
+        /// As JSON, with what the amounts were computed from
+        #[arg(long)]
+        json: bool,
+    },
+    /// What was asked for in writing.
+    #[command(after_help = "Examples:
+  retroview subscription requests acme
+  retroview subscription requests acme --json")]
+    Requests {
+        account: AccountId,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnOff {
+    On,
+    Off,
 }
 
 #[derive(Debug, Args)]
@@ -122,8 +160,38 @@ async fn change(accounts: &Accounts, by: &By, command: SubscriptionCommand) -> a
             let agreement = seen(accounts, &account, by.now, words).await?;
             accounts.cancel_downgrade(by, &account, &agreement).await.map_err(Failure::from)?;
         }
+        SubscriptionCommand::Renewal { account, renews, words } => {
+            let agreement = seen(accounts, &account, by.now, words).await?;
+            accounts.set_renewal(by, &account, renews == OnOff::On, &agreement).await.map_err(Failure::from)?;
+        }
+        SubscriptionCommand::Ledger { account, json } => ledger(&accounts.ledger(&account).await.map_err(Failure::from)?, json)?,
+        SubscriptionCommand::Requests { account, json } => {
+            requests(&accounts.written_requests(&account).await.map_err(Failure::from)?, json)?;
+        }
     }
     Ok(Exit::Ok)
+}
+
+fn ledger(lines: &[LedgerLine], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        let view = |l: &LedgerLine| json!({ "at_us": l.at, "amount_minor": l.amount_minor, "currency": l.currency, "kind": l.kind, "details": l.details });
+        return output::print_json(&lines.iter().map(view).collect::<Vec<_>>());
+    }
+    let row = |l: &LedgerLine| vec![l.at.to_rfc3339(0), l.kind.clone(), l.amount_minor.to_string(), l.currency.clone()];
+    output::print(&output::table(&["WHEN", "FOR", "MINOR UNITS", "CURRENCY"], &lines.iter().map(row).collect::<Vec<_>>()));
+    Ok(())
+}
+
+fn requests(all: &[WrittenRequest], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        let view = |r: &WrittenRequest| json!({ "at_us": r.at, "actor": r.actor, "act": r.act, "words": r.words });
+        return output::print_json(&all.iter().map(view).collect::<Vec<_>>());
+    }
+    // One line each, whatever was written.
+    let words = |r: &WrittenRequest| r.words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let row = |r: &WrittenRequest| vec![r.at.to_rfc3339(0), r.actor.clone(), r.act.clone(), words(r)];
+    output::print(&output::table(&["WHEN", "WHO", "WHAT", "WORDS"], &all.iter().map(row).collect::<Vec<_>>()));
+    Ok(())
 }
 
 /// The subscription as it is at this moment is what the person at the machine agrees to.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::Announcement;
 use crate::audit::{Event, acts};
 use crate::clock::{Clock, SystemClock};
 use crate::entitlement::{Access, AccessSettings, Principal, Verb, Visible};
@@ -70,11 +69,7 @@ pub(super) fn run(args: UrlArgs, context: &Context) -> anyhow::Result<Exit> {
         database.db.audit(shared.over(range).with("expires_at_us", expires_at.as_micros())).await?;
         let file = if args.clip { "clip.mp4" } else { "playlist.m3u8" };
         let until = end.map_or_else(String::new, |end| format!("&end={}", end.to_rfc3339(6)));
-        // Where the running service answers: it may have been started with a flag.
-        let base = match &database.config.server.public_url {
-            Some(_) => database.config.server.base_url(),
-            None => Announcement::read(&database.config).map_or_else(|| database.config.server.base_url(), |service| service.url),
-        };
+        let base = database.base_url();
         let url = format!("{base}/v1/streams/{}/{file}?start={}{until}&token={token}", args.stream, start.to_rfc3339(6));
         if args.json {
             output::print_json(&SignedUrl { url, token, expires_at_us: expires_at.as_micros() })?;

@@ -6,6 +6,7 @@
 //! would make them is refused whole with [`DbError::Overlap`]. A row names only bytes that are durable; the
 //! caller syncs first.
 
+mod access;
 mod accounts;
 #[cfg(test)]
 pub(crate) mod contract;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use access::{AccessRows, LinkRow, LinkUse, SESSIONS_MAX, SessionRow, TokenRow, UserRow};
 pub use accounts::{AccountRow, AccountRows, LedgerLine, PlanRef, PlanRow, PlanSince, SubscriptionChange, SubscriptionRow, WrittenRequest};
 
 pub use keys::{KeyRows, SigningKeyRow};
@@ -43,6 +45,8 @@ pub enum DbError {
     Missing { what: &'static str, id: String },
     #[error("the {what} `{id}` has changed in the meantime; look at it again, then decide")]
     Changed { what: &'static str, id: String },
+    #[error("`{id}` is the last {what} who can sign in; make another first")]
+    Last { what: &'static str, id: String },
     #[error("{stream}: {new:?} overlaps what is already recorded, {existing:?}")]
     Overlap { stream: StreamId, new: TimeRange, existing: TimeRange },
     #[error("the database is locked by another process; stop it or wait, then try again")]
@@ -253,68 +257,6 @@ pub trait FootageRows: Send + Sync {
     /// Empties runs, blocks and gaps of all streams: the first step of a rebuild, in the same transaction as
     /// `changes`. Counters of streams stay, so that no number is used twice.
     async fn replace_footage(&self, changes: &[IndexChange]) -> DbResult<()>;
-}
-
-/// A user who can sign in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserRow {
-    pub name: String,
-    pub account: AccountId,
-    /// PHC string (argon2id).
-    pub password_hash: String,
-    pub language: Option<String>,
-    pub created_at: Timestamp,
-    /// `viewer`, `manager`, `auditor`, `operator`.
-    pub role: String,
-    /// What may be watched; `None`: all streams of the account.
-    pub streams: Option<Vec<StreamId>>,
-}
-
-/// A signed-in browser. `id_hash` is SHA-256 of the cookie.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionRow {
-    pub id_hash: [u8; 32],
-    pub user: String,
-    pub account: AccountId,
-    pub created_at: Timestamp,
-    pub expires_at: Timestamp,
-}
-
-/// A bearer token. `hash` is SHA-256 of the token; the token itself is shown once and not kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenRow {
-    /// Short public name, for lists and revocation.
-    pub id: String,
-    pub account: AccountId,
-    pub name: String,
-    pub hash: [u8; 32],
-    /// `view`, `ingest`, `admin`, `audit`, `operate`.
-    pub scopes: Vec<String>,
-    /// Empty: all streams of the account.
-    pub streams: Vec<StreamId>,
-    pub created_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
-    pub last_used_at: Option<Timestamp>,
-}
-
-/// Users, sessions, tokens, and secrets the service made for itself.
-#[async_trait]
-pub trait AccessRows: Send + Sync {
-    async fn put_user(&self, user: &UserRow) -> DbResult<()>;
-    async fn user(&self, name: &str) -> DbResult<Option<UserRow>>;
-    async fn user_count(&self) -> DbResult<u64>;
-    async fn add_session(&self, session: &SessionRow) -> DbResult<()>;
-    async fn session(&self, id_hash: &[u8; 32]) -> DbResult<Option<SessionRow>>;
-    async fn remove_session(&self, id_hash: &[u8; 32]) -> DbResult<()>;
-    async fn remove_sessions_expired_before(&self, now: Timestamp) -> DbResult<u64>;
-    async fn add_token(&self, token: &TokenRow) -> DbResult<()>;
-    async fn token_by_hash(&self, hash: &[u8; 32]) -> DbResult<Option<TokenRow>>;
-    async fn tokens(&self) -> DbResult<Vec<TokenRow>>;
-    /// False when there was none.
-    async fn remove_token(&self, id: &str) -> DbResult<bool>;
-    async fn touch_token(&self, id: &str, used_at: Timestamp) -> DbResult<()>;
-    /// A named secret (URL signing key); made with `fresh` on first use and the same ever after.
-    async fn secret(&self, name: &str, fresh: &[u8]) -> DbResult<Vec<u8>>;
 }
 
 /// Which records of the audit log are wanted; empty: all.

@@ -8,16 +8,18 @@ use super::password::{self, PasswordGate};
 use super::principal::Proof;
 use super::recent::Recent;
 use super::signing_keys::SigningKeys;
-use super::{EntitlementError, Principal, Role, Scope, Scopes, SignedRange, TOKEN_PREFIX, Verb, Verbs, Visible, secret};
-use crate::audit::Event;
+use super::{Directory, EntitlementError, Principal, Rights, Role, Scope, SignedRange, TOKEN_PREFIX, Verb, Verbs, Visible, secret};
+use crate::audit::{Event, acts};
 use crate::clock::SharedClock;
-use crate::db::{Db, SessionRow, TokenRow, UserRow};
-use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
+use crate::db::{Db, SessionRow, UserRow};
+use crate::media::{AccountId, TimeRange, Timestamp};
 
-/// A token's last use is written at most this often: it is for people deciding what to revoke.
+/// The last use of a session or token is written at most this often: it is for people deciding what to revoke.
 const TOUCH_INTERVAL_US: i64 = 60_000_000;
-/// Longest name of a user or token that is looked at.
+/// Longest name of a user that is looked at.
 const NAME_CHARS_MAX: usize = 100;
+/// As much of what a browser calls itself is kept: enough to tell a phone from the office.
+const AGENT_CHARS_MAX: usize = 200;
 
 /// What the operator may choose.
 #[derive(Clone, Debug)]
@@ -41,29 +43,34 @@ pub struct Session {
     pub lifetime: Duration,
 }
 
-/// What is asked for when a bearer token is made.
-#[derive(Clone, Debug)]
-pub struct NewToken {
-    pub account: AccountId,
-    pub name: String,
-    pub scopes: Scopes,
-    /// Empty: all streams of the account.
-    pub streams: Vec<StreamId>,
-    pub expires_at: Option<Timestamp>,
+/// Where somebody who is not known yet comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// For the limit on failures; behind a proxy the proxy's.
+    pub address: &'a str,
+    /// What the browser calls itself, for people to know their sessions by.
+    pub agent: &'a str,
+}
+
+impl Caller<'_> {
+    /// What failures are counted under.
+    pub(super) fn key(&self) -> String {
+        format!("address {}", self.address)
+    }
 }
 
 /// The door: everything that turns credentials into a [`Principal`].
 #[derive(Clone)]
 pub struct Access(Arc<Inner>);
 
-struct Inner {
-    db: Db,
-    clock: SharedClock,
+pub(super) struct Inner {
+    pub(super) db: Db,
+    pub(super) clock: SharedClock,
     settings: AccessSettings,
-    passwords: PasswordGate,
+    pub(super) passwords: PasswordGate,
     limiter: SignInLimiter,
     signing: SigningKeys,
-    recent: Recent,
+    pub(super) recent: Recent,
 }
 
 impl std::fmt::Debug for Access {
@@ -90,41 +97,94 @@ impl Access {
         })))
     }
 
-    /// Checks a password and starts a session. `address` is where the attempt comes from, for the limit on failures.
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// Users, links, sessions and tokens, whose changes hold here at once.
+    pub fn directory(&self) -> Directory {
+        Directory::of_service(self.0.db.clone(), self.0.recent.clone())
+    }
+
+    /// # Errors
+    /// [`EntitlementError::TooManyAttempts`].
+    pub(super) fn wait_for(&self, keys: &[String]) -> Result<(), EntitlementError> {
+        match self.0.limiter.wait(keys, self.0.clock.monotonic()) {
+            Some(retry_after) => Err(EntitlementError::TooManyAttempts { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a failure, and records when it closed a door. `user`: whom it was tried with, if there is such a user: what else is
+    /// typed there may be a password in the wrong field.
+    pub(super) async fn failed(&self, keys: &[String], user: Option<&UserRow>) -> Result<(), EntitlementError> {
+        let s = &*self.0;
+        for closed in s.limiter.failed(keys, s.clock.monotonic()) {
+            let refused = Event::system(s.clock.now(), acts::SESSION_REFUSED);
+            let event = match (closed.strip_prefix("address "), user) {
+                (Some(address), _) => refused.with("address", address),
+                (None, Some(user)) => refused.of_account(&user.account).with("user", user.name.as_str()),
+                (None, None) => continue,
+            };
+            s.db.audit(event).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks a password and starts a session.
     ///
     /// # Errors
     /// [`EntitlementError::BadCredentials`], [`EntitlementError::TooManyAttempts`], [`EntitlementError::Busy`].
-    pub async fn sign_in(&self, user: &str, password: String, address: &str) -> Result<Session, EntitlementError> {
+    pub async fn sign_in(&self, user: &str, password: String, caller: Caller<'_>) -> Result<Session, EntitlementError> {
         let s = &*self.0;
         let name: String = user.trim().chars().take(NAME_CHARS_MAX).collect();
-        let keys = [format!("user {name}"), format!("address {address}")];
-        if let Some(retry_after) = s.limiter.wait(&keys, s.clock.monotonic()) {
-            return Err(EntitlementError::TooManyAttempts { retry_after });
-        }
-        let row = s.db.user(&name).await?;
-        let right = s.passwords.verify(password, row.as_ref().map(|u| u.password_hash.clone())).await?;
-        let Some(row) = row.filter(|_| right) else {
-            s.limiter.failed(&keys, s.clock.monotonic());
-            return Err(EntitlementError::BadCredentials);
-        };
-        s.limiter.succeeded(&keys[0]);
-        self.start_session(row).await
+        let row = self.check_password(&name, password, caller).await?;
+        s.limiter.succeeded(&user_key(&name));
+        self.start_session(row, caller).await
     }
 
-    async fn start_session(&self, user: UserRow) -> Result<Session, EntitlementError> {
+    /// The user, if that is their password and they may sign in.
+    async fn check_password(&self, name: &str, password: String, caller: Caller<'_>) -> Result<UserRow, EntitlementError> {
+        let s = &*self.0;
+        let keys = [user_key(name), caller.key()];
+        self.wait_for(&keys)?;
+        let row = s.db.user(name).await?;
+        let stored = row.as_ref().filter(|u| u.disabled_at.is_none()).map(|u| u.password_hash.clone());
+        if s.passwords.verify(password, stored).await?
+            && let Some(row) = row
+        {
+            return Ok(row);
+        }
+        self.failed(&keys, row.as_ref()).await?;
+        Err(EntitlementError::BadCredentials)
+    }
+
+    async fn start_session(&self, user: UserRow, caller: Caller<'_>) -> Result<Session, EntitlementError> {
         let s = &*self.0;
         let now = s.clock.now();
         let cookie = secret::fresh()?;
-        let id_hash = secret::hash(&cookie).ok_or(EntitlementError::BadCredentials)?;
-        s.db.remove_sessions_expired_before(now).await?;
-        s.db.add_session(&SessionRow {
-            id_hash,
+        let row = SessionRow {
+            id_hash: secret::hash(&cookie).ok_or(EntitlementError::BadCredentials)?,
+            id: secret::public_id('s')?,
             user: user.name.clone(),
             account: user.account.clone(),
             created_at: now,
             expires_at: now + s.settings.session_lifetime,
-        })
-        .await?;
+            seen_at: Some(now),
+            address: caller.address.to_owned(),
+            agent: caller.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect(),
+        };
+        s.db.remove_sessions_expired_before(now).await?;
+        let started = Event::system(now, acts::SESSION_STARTED)
+            .by(format!("user {}", row.user))
+            .of_account(&row.account)
+            .with("session", row.id.as_str())
+            .with("address", row.address.as_str())
+            .with("agent", row.agent.as_str());
+        if !s.db.recording(started).add_session(&row, &user.password_hash).await? {
+            // It was changed while this one was being checked.
+            return Err(EntitlementError::BadCredentials);
+        }
         let lifetime = s.settings.session_lifetime;
         Ok(Session { cookie, user: user.name, account: user.account, language: user.language, lifetime })
     }
@@ -142,10 +202,43 @@ impl Access {
     /// # Errors
     /// The database does not answer.
     pub async fn sign_out(&self, cookie: &str) -> Result<(), EntitlementError> {
-        if let Some(hash) = secret::hash(cookie) {
-            self.0.db.remove_session(&hash).await?;
+        let s = &*self.0;
+        let row = match secret::hash(cookie) {
+            Some(hash) => s.db.session(&hash).await?,
+            None => None,
+        };
+        if let Some(row) = row {
+            let ended = Event::system(s.clock.now(), acts::SESSION_ENDED)
+                .by(format!("user {}", row.user))
+                .of_account(&row.account)
+                .with("session", row.id.as_str());
+            s.db.recording(ended).remove_session(&row.id_hash).await?;
         }
-        self.0.recent.forget_all();
+        s.recent.forget_all();
+        Ok(())
+    }
+
+    /// Replaces the password of the one who asks, who says the old one, too: a browser left open must not be enough. Their
+    /// other sessions end.
+    ///
+    /// # Errors
+    /// [`EntitlementError::NotASession`], [`EntitlementError::BadCredentials`], [`EntitlementError::WeakPassword`],
+    /// [`EntitlementError::TooManyAttempts`].
+    pub async fn change_password(
+        &self,
+        who: &Principal,
+        cookie: &str,
+        current: String,
+        chosen: &str,
+        caller: Caller<'_>,
+    ) -> Result<(), EntitlementError> {
+        let s = &*self.0;
+        let (name, _) = who.signed_in().ok_or(EntitlementError::NotASession)?;
+        let row = self.check_password(name, current, caller).await?;
+        let password_hash = s.passwords.hash(chosen).await?;
+        let set = Event::system(s.clock.now(), acts::USER_PASSWORD_SET).by(who.label()).of_account(&row.account).with("user", name);
+        s.db.recording(set).set_user_password(name, &password_hash, secret::hash(cookie)).await?;
+        s.recent.forget_all();
         Ok(())
     }
 
@@ -160,18 +253,24 @@ impl Access {
         if let Some(known) = s.recent.get(&hash, monotonic, now) {
             return Ok(known);
         }
+        let looked_up = s.recent.generation();
         let row = s.db.session(&hash).await?.filter(|row| now < row.expires_at).ok_or(EntitlementError::BadCredentials)?;
-        let user = s.db.user(&row.user).await?.ok_or(EntitlementError::BadCredentials)?;
+        let user = s.db.user(&row.user).await?.filter(|u| u.disabled_at.is_none()).ok_or(EntitlementError::BadCredentials)?;
+        if row.seen_at.is_none_or(|t| now.micros_since(t) >= TOUCH_INTERVAL_US)
+            && let Err(error) = s.db.touch_session(&hash, now).await
+        {
+            tracing::warn!(session = row.id, error = &error as &dyn std::error::Error, "note the last use of a session");
+        }
         let principal = Principal {
             account: user.account,
-            proof: Proof::Session { user: row.user.into() },
+            proof: Proof::Session { user: row.user.into(), id: row.id.into() },
             // A role written by a later version grants nothing here.
             scopes: user.role.parse::<Role>().map(Role::scopes).unwrap_or_default(),
             streams: user.streams.map(Into::into),
             window: None,
             verbs: Verbs::ALL,
         };
-        s.recent.put(hash, principal.clone(), monotonic, row.expires_at);
+        s.recent.put(hash, principal.clone(), monotonic, row.expires_at, looked_up);
         Ok(principal)
     }
 
@@ -186,6 +285,7 @@ impl Access {
         if let Some(known) = s.recent.get(&hash, monotonic, now) {
             return Ok(known);
         }
+        let looked_up = s.recent.generation();
         let row = s.db.token_by_hash(&hash).await?;
         let row = row.filter(|row| row.expires_at.is_none_or(|t| now < t)).ok_or(EntitlementError::BadCredentials)?;
         if row.last_used_at.is_none_or(|t| now.micros_since(t) >= TOUCH_INTERVAL_US)
@@ -195,15 +295,14 @@ impl Access {
             tracing::warn!(token = row.id, error = &error as &dyn std::error::Error, "note the last use of a token");
         }
         let principal = Principal {
+            scopes: Rights::of(&row).scopes(),
             account: row.account,
             proof: Proof::Bearer { token_id: row.id.into() },
-            // A scope written by a later version grants nothing here.
-            scopes: row.scopes.iter().filter_map(|s| s.parse::<Scope>().ok()).collect(),
             streams: (!row.streams.is_empty()).then(|| row.streams.into()),
             window: None,
             verbs: Verbs::ALL,
         };
-        s.recent.put(hash, principal.clone(), monotonic, row.expires_at.unwrap_or(Timestamp::MAX));
+        s.recent.put(hash, principal.clone(), monotonic, row.expires_at.unwrap_or(Timestamp::MAX), looked_up);
         Ok(principal)
     }
 
@@ -284,75 +383,34 @@ impl Access {
         s.signing.forget();
         Ok(())
     }
-
-    /// Makes a bearer token. The token itself is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// [`EntitlementError::AlreadyExpired`], or the database does not take it.
-    pub async fn create_token(&self, new: NewToken) -> Result<(TokenRow, String), EntitlementError> {
-        create_token(&self.0.db, self.0.clock.now(), new).await
-    }
-
-    /// # Errors
-    /// The database does not answer.
-    pub async fn tokens(&self) -> Result<Vec<TokenRow>, EntitlementError> {
-        Ok(self.0.db.tokens().await?)
-    }
-
-    /// False when there was none of that id.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn revoke_token(&self, id: &str) -> Result<bool, EntitlementError> {
-        let removed = self.0.db.remove_token(id).await?;
-        self.0.recent.forget_all();
-        Ok(removed)
-    }
 }
 
-/// Makes a bearer token without a running service: the command line's way.
-///
-/// # Errors
-/// As [`Access::create_token`].
-pub async fn create_token(db: &Db, now: Timestamp, new: NewToken) -> Result<(TokenRow, String), EntitlementError> {
-    if new.expires_at.is_some_and(|t| t <= now) {
-        return Err(EntitlementError::AlreadyExpired);
-    }
-    let token = format!("{TOKEN_PREFIX}{}", secret::fresh()?);
-    let row = TokenRow {
-        id: format!("t{:012x}", u64::from_be_bytes(secret::random()?) >> 16),
-        account: new.account,
-        name: new.name.trim().chars().take(NAME_CHARS_MAX).collect(),
-        hash: secret::hash(&token).ok_or(EntitlementError::BadCredentials)?,
-        scopes: new.scopes.names(),
-        streams: new.streams,
-        created_at: now,
-        expires_at: new.expires_at,
-        last_used_at: None,
-    };
-    db.add_token(&row).await?;
-    Ok((row, token))
+fn user_key(name: &str) -> String {
+    format!("user {name}")
 }
 
-/// Sets a user's password, adding an operator when there is no user of that name.
+/// Sets a user's password, adding an operator when there is no user of that name: how an installation comes by its first.
 ///
 /// # Errors
 /// [`EntitlementError::WeakPassword`], or the database does not take it.
 pub async fn set_password(db: &Db, now: Timestamp, name: &str, password: &str) -> Result<(), EntitlementError> {
-    let known = db.user(name).await?;
-    let (password, hashed) = (password.to_owned(), tokio::task::spawn_blocking);
-    let password_hash = hashed(move || password::hash_now(&password)).await.map_err(|e| EntitlementError::Hash(e.to_string()))??;
+    let password_hash = password::hash_apart(password).await?;
+    let event = |act| Event::system(now, act).of_account(&AccountId::main()).with("user", name);
+    if db.user(name).await?.is_some() {
+        return Ok(db.recording(event(acts::USER_PASSWORD_SET)).set_user_password(name, &password_hash, None).await?);
+    }
+    let role = Role::Operator.as_str();
     let fresh = UserRow {
         name: name.to_owned(),
         account: AccountId::main(),
-        password_hash: String::new(),
+        password_hash,
         language: None,
         created_at: now,
-        role: Role::Operator.as_str().into(),
+        role: role.into(),
         streams: None,
+        disabled_at: None,
     };
-    db.put_user(&UserRow { password_hash, ..known.unwrap_or(fresh) }).await?;
-    Ok(())
+    Ok(db.recording(event(acts::USER_ADDED).with("role", role)).add_user(&fresh).await?)
 }
 
 /// Sees to it that somebody can sign in: when there is no user yet, adds `admin` with the password the operator chose, or

@@ -1,4 +1,4 @@
-//! A limit on failed sign-ins, by user name and by address.
+//! A limit on failed sign-ins and links that open nothing, by user name and by address.
 //!
 //! Both are counted because either alone is weak: one address trying many names, many addresses trying one
 //! name. A person who mistypes a few times never notices. The table is bounded: when it is full of recent
@@ -11,6 +11,10 @@ use std::time::Duration;
 /// Failures within [`WINDOW`] after which the next attempt waits. 10 in 5 minutes is 2,880 guesses a day.
 const FAILURES_MAX: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(300);
+/// So many closed doors an hour are written into the audit log, from whatever number of addresses. Records stay for ever: more
+/// would let strangers fill the disk (this is 100 MB a year at the worst), half would hide who else was tried on a bad day.
+const NOTED_MAX: u32 = 60;
+const NOTED_WINDOW: Duration = Duration::from_secs(3600);
 /// Names and addresses remembered; about 100 bytes each.
 const KEYS_MAX: usize = 10_000;
 
@@ -24,6 +28,7 @@ struct Failures {
 #[derive(Debug, Default)]
 pub(super) struct SignInLimiter {
     failures: Mutex<HashMap<String, Failures>>,
+    noted: Mutex<Option<Failures>>,
 }
 
 impl SignInLimiter {
@@ -37,18 +42,33 @@ impl SignInLimiter {
             .max()
     }
 
-    pub(super) fn failed(&self, keys: &[String], now: Duration) {
+    /// Counts a failure. The keys whose door it closed, as far as they shall be noted.
+    pub(super) fn failed(&self, keys: &[String], now: Duration) -> Vec<String> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() + keys.len() > KEYS_MAX {
             make_room(&mut failures, now);
         }
+        let mut closed = Vec::new();
         for key in keys {
             let entry = failures.entry(key.clone()).or_insert(Failures { since: now, count: 0 });
             if entry.since + WINDOW <= now {
                 *entry = Failures { since: now, count: 0 };
             }
             entry.count += 1;
+            if entry.count == FAILURES_MAX {
+                closed.push(key.clone());
+            }
         }
+        drop(failures);
+        closed.retain(|_| self.may_note(now));
+        closed
+    }
+
+    fn may_note(&self, now: Duration) -> bool {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = noted.filter(|n| now < n.since + NOTED_WINDOW).unwrap_or(Failures { since: now, count: 0 });
+        *noted = Some(Failures { count: this.count.saturating_add(1), ..this });
+        this.count < NOTED_MAX
     }
 
     pub(super) fn succeeded(&self, user_key: &str) {
@@ -87,6 +107,17 @@ mod tests {
         assert_eq!(limiter.wait(&keys("bob", "::1"), S(10)), Some(S(290)), "the address is blocked for any name");
         assert_eq!(limiter.wait(&keys("bob", "::2"), S(10)), None);
         assert_eq!(limiter.wait(&keys("ann", "::1"), S(300)), None);
+    }
+
+    #[test]
+    fn a_door_that_closes_is_noted_once_and_so_many_an_hour() {
+        let limiter = SignInLimiter::default();
+        let attack = |name: &str, at: u64| (0..12).flat_map(|_| limiter.failed(&[format!("user {name}")], S(at))).collect::<Vec<_>>();
+        assert_eq!(attack("ann", 0), ["user ann"]);
+        let noted: usize = (0..100).map(|n| attack(&n.to_string(), 1).len()).sum();
+        assert_eq!(noted, 59);
+        assert_eq!(attack("bob", 3599).len(), 0);
+        assert_eq!(attack("carl", 3600).len(), 1);
     }
 
     #[test]

@@ -4,9 +4,13 @@
 //!
 //! | proof | made by | covers |
 //! |---|---|---|
-//! | session cookie | signing in with a password (argon2id) | what the user's role grants |
-//! | bearer token `rv_…` | `POST /v1/tokens`, `retroview tokens create` | its scopes, perhaps only some streams |
+//! | session cookie | signing in with a password (argon2id) | what the user's role grants; a viewer's streams |
+//! | bearer token `rv_…` | `POST /v1/tokens`, `retroview tokens create` | its role, or its scopes; perhaps only some streams |
 //! | signed playback token | `POST /v1/streams/{stream}/urls` | viewing, pictures or files of one stream over one range until it expires |
+//!
+//! Passwords are chosen by those who use them, with a one-time link that somebody who sees to the account makes for them
+//! ([`Directory::make_link`], [`Access::use_link`]). Users, links, sessions and tokens are the [`Directory`]'s; recognising who
+//! comes with them is the [`Access`]'s.
 //!
 //! Leaves to others: HTTP (cookies, headers, the rule against forged cross-site requests are `http`'s), and what
 //! the range holds (`playback`).
@@ -15,7 +19,7 @@
 //! there to be seen at a moment ([`Windows`], filled by `retention`), and a permitted range shows no segment beyond it.
 //!
 //! **Invariants.** Only this room can make a [`PermittedRange`], and only from a [`Principal`] and a [`Visible`]. Passwords,
-//! session cookies and bearer tokens are kept as hashes: who reads the database cannot sign in with what is
+//! session cookies, links and bearer tokens are kept as hashes: who reads the database cannot sign in with what is
 //! there. Secrets are compared in constant time or looked up by their hash, so the time of an answer says
 //! nothing about how much of a guess was right. Password hashing is bounded in memory and in number.
 //!
@@ -23,7 +27,9 @@
 //! good. A database that does not answer is an error of its own and never lets anyone in.
 
 mod access;
+mod directory;
 mod limiter;
+mod links;
 mod password;
 mod principal;
 mod recent;
@@ -36,11 +42,14 @@ mod visible;
 use std::time::Duration;
 
 use crate::db::DbError;
+use crate::media::Timestamp;
 
-pub use access::{Access, AccessSettings, NewToken, Session, create_token, ensure_admin, set_password};
+pub use access::{Access, AccessSettings, Caller, Session, ensure_admin, set_password};
+pub use directory::{Directory, FreshLink, LinkKind, NewToken, NewUser, UserChange};
+pub use links::OpenLink;
 pub use password::MIN_PASSWORD_CHARS;
 pub use principal::{PermittedRange, Principal, Scope, Scopes, Verb, Verbs};
-pub use role::Role;
+pub use role::{Rights, Role};
 pub use secret::{TOKEN_PREFIX, readable_password};
 pub use signed::SignedRange;
 pub use visible::{Everything, Limit, Visible, Windows};
@@ -79,6 +88,39 @@ pub enum EntitlementError {
     UnknownRole(String),
     #[error("a password needs at least {MIN_PASSWORD_CHARS} characters")]
     WeakPassword,
+    #[error("there is no user `{0}`")]
+    UnknownUser(String),
+    /// Perhaps of another account: names are one of their kind in the installation.
+    #[error("the name `{0}` is taken; choose another")]
+    UserExists(String),
+    #[error("a user's name has 1 to 64 letters and digits, between them . _ - @ +")]
+    UserName,
+    #[error("`{0}` is not a language of this program: en and fr are")]
+    UnknownLanguage(String),
+    #[error("only a viewer watches chosen streams; the other roles see to all of the account")]
+    OnlyViewersChoose,
+    #[error("this is the last operator who can sign in; make another first")]
+    LastOperator,
+    #[error("`{0}` may not sign in; let them first, then make a link")]
+    UserDisabled(String),
+    #[error("there is no such link; a newer one may have taken its place: ask for another")]
+    UnknownLink,
+    #[error("the link has been used; ask for another if it was not you")]
+    LinkUsed,
+    #[error("the link is too old; ask for another")]
+    LinkExpired,
+    #[error("there is no session `{0}`")]
+    UnknownSession(String),
+    #[error("these credentials are a program's, not a session")]
+    NotASession,
+    #[error("there is no token `{0}`")]
+    UnknownToken(String),
+    #[error("give the token a name, to know it by")]
+    TokenName,
+    #[error("give a role (viewer, manager, auditor, operator), or at least one scope (view, ingest, admin, audit, operate)")]
+    NoRights,
+    #[error("a token does not outlive the one that makes it; let it end on {0} at the latest")]
+    OutlivesMaker(Timestamp),
     #[error("this must end in the future")]
     AlreadyExpired,
     #[error("hash the password: {0}")]

@@ -134,6 +134,8 @@ pub enum Proof {
     /// A session cookie: a browser sends it by itself, so state-changing requests need more (`http`).
     Session {
         user: Arc<str>,
+        /// Its public name.
+        id: Arc<str>,
     },
     Bearer {
         token_id: Arc<str>,
@@ -170,14 +172,28 @@ impl Principal {
     /// The signed-in user; `None` for programs and signed URLs.
     pub fn user(&self) -> Option<&str> {
         match &self.proof {
-            Proof::Session { user } => Some(user),
+            Proof::Session { user, .. } => Some(user),
             Proof::Bearer { .. } | Proof::Signed | Proof::CommandLine => None,
+        }
+    }
+    /// The signed-in user, and the public name of their session.
+    pub fn signed_in(&self) -> Option<(&str, &str)> {
+        match &self.proof {
+            Proof::Session { user, id } => Some((user, id)),
+            Proof::Bearer { .. } | Proof::Signed | Proof::CommandLine => None,
+        }
+    }
+    /// The bearer token that was sent.
+    pub fn token_id(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Bearer { token_id } => Some(token_id),
+            Proof::Session { .. } | Proof::Signed | Proof::CommandLine => None,
         }
     }
     /// For the log: `user admin`, `token t0123456789ab`, `signed cam1`.
     pub fn label(&self) -> String {
         match &self.proof {
-            Proof::Session { user } => format!("user {user}"),
+            Proof::Session { user, .. } => format!("user {user}"),
             Proof::Bearer { token_id } => format!("token {token_id}"),
             Proof::Signed => format!("signed {}", self.streams.iter().flat_map(|s| s.iter()).map(|s| s.as_str()).collect::<String>()),
             Proof::CommandLine => "command line".into(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{EntitlementError, Scope, Scopes};
+use crate::db::TokenRow;
 
 /// A user's place in an account, as the scopes it comes with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,6 +53,48 @@ impl FromStr for Role {
     fn from_str(text: &str) -> Result<Self, EntitlementError> {
         let known = Role::ALL.into_iter().find(|r| r.as_str() == text);
         known.ok_or_else(|| EntitlementError::UnknownRole(text.chars().take(32).collect()))
+    }
+}
+
+/// What a token opens: what a role does, or single scopes. Not both: a list beside a role would be read as more, or as less.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rights {
+    /// Also what the role will open in later versions.
+    Role(Role),
+    Scopes(Scopes),
+}
+
+impl Rights {
+    /// Of a stored token. A role or scope written by a later version grants nothing here.
+    pub fn of(token: &TokenRow) -> Rights {
+        match &token.role {
+            Some(role) => role.parse().map_or(Rights::Scopes(Scopes::default()), Rights::Role),
+            None => Rights::Scopes(token.scopes.iter().filter_map(|s| s.parse::<Scope>().ok()).collect()),
+        }
+    }
+
+    pub fn scopes(self) -> Scopes {
+        match self {
+            Rights::Role(role) => role.scopes(),
+            Rights::Scopes(scopes) => scopes,
+        }
+    }
+
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Rights::Role(role) => Some(role),
+            Rights::Scopes(_) => None,
+        }
+    }
+}
+
+/// A role's name, or scopes: `view,ingest`.
+impl fmt::Display for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rights::Role(role) => role.fmt(f),
+            Rights::Scopes(scopes) => f.write_str(&scopes.names().join(",")),
+        }
     }
 }
 

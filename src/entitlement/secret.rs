@@ -9,7 +9,7 @@ use super::EntitlementError;
 /// How every bearer token begins, so that secret scanners and people recognise one.
 pub const TOKEN_PREFIX: &str = "rv_";
 
-/// Longest cookie or token worth hashing; ours have 43 and 46 characters.
+/// Longest cookie, token or link worth hashing; ours have 43 to 46 characters.
 const SECRET_CHARS_MAX: usize = 128;
 
 /// `N` random bytes from the system.
@@ -22,6 +22,11 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], EntitlementError> {
 /// 256 bits as 43 URL-safe characters.
 pub(super) fn fresh() -> Result<String, EntitlementError> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
+}
+
+/// A public name for something that has a secret: the letter of its kind and 48 random bits, as `t0123456789ab`.
+pub(super) fn public_id(kind: char) -> Result<String, EntitlementError> {
+    Ok(format!("{kind}{:012x}", u64::from_be_bytes(random()?) >> 16))
 }
 
 /// What is stored of a secret of 256 random bits. A plain hash is enough: there is nothing to guess. `None` for

@@ -28,7 +28,13 @@ pub const SESSION_COOKIE: &str = "retroview_session";
 pub const SCRIPT_HEADER: &str = "x-retroview";
 
 /// All that answers without credentials, besides the files of the web app: method and route.
-pub const OPEN: [(Method, &str); 3] = [(Method::GET, "/healthz"), (Method::GET, "/readyz"), (Method::POST, "/v1/session")];
+pub const OPEN: [(Method, &str); 5] = [
+    (Method::GET, "/healthz"),
+    (Method::GET, "/readyz"),
+    (Method::POST, "/v1/session"),
+    (Method::POST, "/v1/links/show"),
+    (Method::POST, "/v1/links/use"),
+];
 
 /// The layer. Leaves a [`Principal`] in the request's extensions.
 pub async fn authenticate(State(state): State<AppState>, request: Request, next: Next) -> Response {

@@ -20,7 +20,7 @@ use super::recorder::Recorder;
 use super::state::{AppState, HttpSettings, Services, ViewLog};
 use crate::clock::ManualClock;
 use crate::db::{self, DbResult, NewStream};
-use crate::entitlement::{self, Access, AccessSettings, NewToken, Scope};
+use crate::entitlement::{self, Access, AccessSettings, Caller, NewToken, Principal, Rights, Scope};
 use crate::index::Index;
 use crate::ingest::protocol::PushFormat;
 use crate::ingest::{NotRecording, Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
@@ -125,11 +125,18 @@ impl TestApp {
         let new = NewToken {
             account: AccountId::main(),
             name: "test".into(),
-            scopes: scopes.iter().copied().collect(),
+            rights: Rights::Scopes(scopes.iter().copied().collect()),
             streams: streams.iter().map(|s| s.parse::<StreamId>().unwrap()).collect(),
             expires_at: None,
         };
-        self.state.access.create_token(new).await.unwrap().1
+        self.make_token(new).await.1
+    }
+
+    /// Id and token.
+    pub async fn make_token(&self, new: NewToken) -> (String, String) {
+        let who = Principal::command_line(AccountId::main());
+        let (row, token) = self.state.access.directory().make_token(&who, NOW, new).await.unwrap();
+        (row.id, token)
     }
 
     pub async fn admin(&self) -> String {
@@ -138,7 +145,7 @@ impl TestApp {
 
     /// The value of a `Cookie` header of someone signed in.
     pub async fn cookie(&self) -> String {
-        let session = self.state.access.sign_in("admin", PASSWORD.into(), "").await.unwrap();
+        let session = self.state.access.sign_in("admin", PASSWORD.into(), Caller { address: "", agent: "" }).await.unwrap();
         format!("{}={}", super::auth::SESSION_COOKIE, session.cookie)
     }
 

@@ -66,7 +66,10 @@ async fn an_export_verifies_without_the_service_and_no_tampering_goes_unnoticed(
         verify(&changed, &[])
     };
     for (edit, expected) in [
-        (&(|l: &mut Vec<String>| l[2] = l[2].replace("cam2", "cam9")) as &dyn Fn(&mut Vec<String>), "is not what it was"),
+        (
+            &(|l: &mut Vec<String>| l.iter_mut().for_each(|l| *l = l.replace("\"cam2\"", "\"cam9\""))) as &dyn Fn(&mut Vec<String>),
+            "is not what it was",
+        ),
         (&|l: &mut Vec<String>| drop(l.remove(3)), "is missing"),
         (&|l: &mut Vec<String>| l.swap(1, 2), "is missing"),
         (&|l: &mut Vec<String>| l.truncate(4), "cut off"),
@@ -77,7 +80,9 @@ async fn an_export_verifies_without_the_service_and_no_tampering_goes_unnoticed(
     }
     let (code, said) = verify(&export, &["--key", &"0".repeat(64)]);
     assert!(code == 3 && said.contains("another installation"), "{said}");
-    std::fs::write(&kept, checkpoint.to_string().replace("\"n\":7", "\"n\":5")).unwrap();
+    let mut forged = checkpoint.clone();
+    forged["n"] = json!(checkpoint["n"].as_u64().unwrap() - 2);
+    std::fs::write(&kept, forged.to_string()).unwrap();
     let (code, said) = verify(&export, &[]);
     assert!(code == 3 && said.contains("signature"), "{said}");
 }

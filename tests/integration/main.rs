@@ -13,6 +13,7 @@ mod erasure;
 mod first_steps;
 mod kill;
 mod operate;
+mod people;
 mod playback;
 mod push;
 mod random;

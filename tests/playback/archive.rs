@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use retroview::clock::{Clock, ManualClock, SharedClock};
 use retroview::db::{Db, DbResult, IndexChange, NewStream, sqlite};
-use retroview::entitlement::{Access, AccessSettings, NewToken, Scope};
+use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
 use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput};
 use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read};
 use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
@@ -115,11 +115,12 @@ impl Archive {
         let new = NewToken {
             account: AccountId::main(),
             name: "tests".into(),
-            scopes: [Scope::Admin].into_iter().collect(),
+            rights: Rights::Scopes([Scope::Admin].into_iter().collect()),
             streams: Vec::new(),
             expires_at: None,
         };
-        let (_, admin) = access.create_token(new).await.expect("a token");
+        let who = Principal::command_line(AccountId::main());
+        let (_, admin) = access.directory().make_token(&who, shared.now(), new).await.expect("a token");
         let decoders = DecoderPool::new(env!("CARGO_BIN_EXE_retroview").into(), vec!["decoder".into()], 1, Duration::from_secs(20));
         let files = Arc::new(BlockCache::new(root.clone()));
         let lock_file = dir.path().join("retention.lock");
@@ -195,11 +196,12 @@ impl Archive {
         let new = NewToken {
             account: AccountId::main(),
             name: "more".into(),
-            scopes: scopes.iter().copied().collect(),
+            rights: Rights::Scopes(scopes.iter().copied().collect()),
             streams: Vec::new(),
             expires_at: None,
         };
-        self.access.create_token(new).await.expect("a token").1
+        let who = Principal::command_line(AccountId::main());
+        self.access.directory().make_token(&who, self.clock.now(), new).await.expect("a token").1
     }
 
     /// An answer of which only the first piece has been read.

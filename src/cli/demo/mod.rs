@@ -14,7 +14,7 @@ use clap::Args;
 use crate::app::{self, Opened, Signals};
 use crate::config::Config;
 use crate::db::{Db, DbError, NewStream};
-use crate::entitlement::{NewToken, Scope, create_token, readable_password, set_password};
+use crate::entitlement::{Directory, NewToken, Principal, Rights, Scope, readable_password, set_password};
 use crate::media::{AccountId, StreamId, Timestamp};
 use crate::telemetry;
 
@@ -119,17 +119,18 @@ async fn add_streams(opened: &Opened) -> anyhow::Result<()> {
 
 /// A token for the cameras, in place of the last start's.
 async fn cameras_token(db: &Db, now: Timestamp) -> anyhow::Result<String> {
-    for old in db.tokens().await?.into_iter().filter(|t| t.name == TOKEN_NAME) {
-        db.remove_token(&old.id).await?;
+    let (directory, who) = (Directory::new(db.clone()), Principal::command_line(AccountId::main()));
+    for old in directory.tokens(&who, None).await?.into_iter().filter(|t| t.name == TOKEN_NAME) {
+        directory.revoke_token(&who, now, &old.id).await?;
     }
     let new = NewToken {
         account: AccountId::main(),
         name: TOKEN_NAME.into(),
-        scopes: [Scope::Ingest].into_iter().collect(),
+        rights: Rights::Scopes([Scope::Ingest].into_iter().collect()),
         streams: CAMERAS.iter().map(stream_id).collect(),
         expires_at: None,
     };
-    Ok(create_token(db, now, new).await?.1)
+    Ok(directory.make_token(&who, now, new).await?.1)
 }
 
 fn stream_id(camera: &DemoCamera) -> StreamId {

@@ -59,6 +59,9 @@ codes! {
     UnknownKey 404 "unknown_key" "There is no such key",
     UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownToken 404 "unknown_token" "There is no such token",
+    UnknownUser 404 "unknown_user" "There is no such user",
+    UnknownSession 404 "unknown_session" "There is no such session",
+    UnknownLink 404 "unknown_link" "There is no such link",
     /// With `previous_end_us` and `next_start_us`.
     NoFootage 404 "no_footage" "There is no footage there",
     /// The footage has no picture, or none that can be decoded.
@@ -76,6 +79,11 @@ codes! {
     QuoteOutdated 409 "quote_outdated" "This quote is not good any more",
     /// What the subscription is now does not allow it.
     PlanConflict 409 "plan_conflict" "The subscription does not allow this now",
+    UserExists 409 "user_exists" "There is a user of this name already",
+    /// Somebody must be able to see to the installation.
+    LastOperator 409 "last_operator" "The last operator stays",
+    /// Who may not sign in needs no link.
+    UserDisabled 409 "user_disabled" "This user may not sign in",
     /// A run of retention is under way.
     RetentionRunning 409 "retention_running" "Retention is at work at this moment",
     /// Retention does not stand still, or what stopped it cannot be confirmed.
@@ -88,6 +96,8 @@ codes! {
     BeingErased 409 "being_erased" "This is being erased",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
+    LinkUsed 410 "link_used" "The link has been used",
+    LinkExpired 410 "link_expired" "The link is too old",
     /// Outside the retention window, perhaps deleted. With `reason` (`plan`, `cap`) and `window_start_us`.
     Pruned 410 "pruned" "This footage is gone",
     /// Somebody had it erased.

@@ -43,7 +43,7 @@ impl From<EntitlementError> for Problem {
         let text = error.to_string();
         let sentence = format!("{}{}.", text[..1].to_uppercase(), &text[1..]);
         match error {
-            EntitlementError::BadCredentials => Problem::new(Code::Unauthorized, sentence),
+            EntitlementError::BadCredentials | EntitlementError::NotASession => Problem::new(Code::Unauthorized, sentence),
             EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign => Problem::new(Code::MissingScope, sentence),
             EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
             EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
@@ -55,9 +55,24 @@ impl From<EntitlementError> for Problem {
             EntitlementError::Busy => Problem::new(Code::Unavailable, sentence).header(header::RETRY_AFTER, HeaderValue::from_static("1")),
             EntitlementError::UnknownScope(_)
             | EntitlementError::UnknownRole(_)
+            | EntitlementError::UnknownLanguage(_)
+            | EntitlementError::UserName
+            | EntitlementError::OnlyViewersChoose
+            | EntitlementError::TokenName
+            | EntitlementError::NoRights
             | EntitlementError::UnknownVerb(_)
             | EntitlementError::WeakPassword
+            | EntitlementError::OutlivesMaker(_)
             | EntitlementError::AlreadyExpired => Problem::new(Code::InvalidValue, sentence),
+            EntitlementError::UnknownUser(_) => Problem::new(Code::UnknownUser, sentence),
+            EntitlementError::UnknownSession(_) => Problem::new(Code::UnknownSession, sentence),
+            EntitlementError::UnknownToken(_) => Problem::new(Code::UnknownToken, sentence),
+            EntitlementError::UnknownLink => Problem::new(Code::UnknownLink, sentence),
+            EntitlementError::LinkUsed => Problem::new(Code::LinkUsed, sentence),
+            EntitlementError::LinkExpired => Problem::new(Code::LinkExpired, sentence),
+            EntitlementError::UserExists(_) => Problem::new(Code::UserExists, sentence),
+            EntitlementError::LastOperator => Problem::new(Code::LastOperator, sentence),
+            EntitlementError::UserDisabled(_) => Problem::new(Code::UserDisabled, sentence),
             EntitlementError::Db(error) => error.into(),
             EntitlementError::Hash(_) | EntitlementError::Random(_) => Problem::internal(error),
         }

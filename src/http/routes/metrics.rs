@@ -24,11 +24,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
 
 /// Metrics
 ///
-/// In the text format of Prometheus. Scrape with a bearer token that may view everything.
+/// In the text format of Prometheus, about all accounts. Scrape with a bearer token of the scope `operate`.
 #[utoipa::path(get, path = "/metrics", tag = "operation",
     responses((status = 200, description = "Exposition format 0.0.4", body = str, content_type = "text/plain")))]
 async fn metrics(State(state): State<AppState>, who: Principal) -> HttpResult<Response> {
-    who.require_everywhere(Scope::View)?;
+    who.require_everywhere(Scope::Operate)?;
     let mut text = state.metrics.render();
     let streams = read_streams(&state).await?;
     write_streams(&mut text, &streams, state.clock.now());

@@ -11,16 +11,19 @@ mod frames;
 mod health;
 mod holds;
 mod ingest;
+mod links;
 mod media;
 mod metrics;
 mod playlists;
 mod retention;
 mod session;
+mod sessions;
 mod signing_keys;
 mod streams;
 mod subscriptions;
 mod tokens;
 mod urls;
+mod users;
 
 pub use document::Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,6 +38,9 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(session::routes())
+        .merge(sessions::routes())
+        .merge(links::routes())
+        .merge(users::routes())
         .merge(tokens::routes())
         .merge(accounts::routes())
         .merge(subscriptions::routes())

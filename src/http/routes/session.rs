@@ -10,12 +10,12 @@ use utoipa_axum::routes;
 use crate::entitlement::{EntitlementError, Principal};
 use crate::http::auth::{SESSION_COOKIE, require_own_origin, session_cookie};
 use crate::http::extract::Json;
-use crate::http::peer::Peer;
+use crate::http::peer::Visitor;
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::AppState;
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(sign_in, show_session, sign_out))
+    OpenApiRouter::new().routes(routes!(sign_in, show_session, sign_out)).routes(routes!(change_password))
 }
 
 /// Name and password.
@@ -24,6 +24,15 @@ pub fn routes() -> OpenApiRouter<AppState> {
 struct Credentials {
     #[schema(example = "admin")]
     user: String,
+    password: String,
+}
+
+/// The password one has, and the one to have.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordChange {
+    current: String,
+    /// At least 8 characters.
     password: String,
 }
 
@@ -43,19 +52,19 @@ struct Session {
     responses((status = 200, body = Session, description = "Signed in; the cookie is set")))]
 async fn sign_in(
     State(state): State<AppState>,
-    Peer(peer): Peer,
+    visitor: Visitor,
     uri: Uri,
     headers: HeaderMap,
     Json(credentials): Json<Credentials>,
 ) -> HttpResult<Response> {
     // Another site could sign its own user in here, to watch what they do. A form cannot send JSON; this is the second lock.
     require_own_origin(&state, &uri, &headers)?;
-    let address = peer.map_or_else(String::new, |peer| peer.ip().to_string());
-    let session = state.access.sign_in(&credentials.user, credentials.password, &address).await.map_err(|error| match error {
+    let caller = visitor.caller();
+    let session = state.access.sign_in(&credentials.user, credentials.password, caller).await.map_err(|error| match error {
         EntitlementError::BadCredentials => Problem::new(Code::BadCredentials, "Check both and try again."),
         other => other.into(),
     })?;
-    tracing::info!(user = session.user, address, "signed in");
+    tracing::info!(user = session.user, address = caller.address, "signed in");
     let cookie = cookie(&session.cookie, session.lifetime.as_secs(), state.settings.secure_cookies);
     let view = Session { user: session.user, account: session.account.into(), language: session.language };
     Ok(([(header::SET_COOKIE, cookie)], Json(view)).into_response())
@@ -64,7 +73,7 @@ async fn sign_in(
 /// Who is signed in
 #[utoipa::path(get, path = "/v1/session", tag = "session", responses((status = 200, body = Session, description = "Who the cookie belongs to")))]
 async fn show_session(State(state): State<AppState>, who: Principal) -> HttpResult<Json<Session>> {
-    let user = who.user().ok_or_else(|| Problem::new(Code::Unauthorized, "These credentials are a program's, not a session."))?;
+    let user = who.user().ok_or(EntitlementError::NotASession)?;
     let language = state.access.user(user).await?.and_then(|row| row.language);
     Ok(Json(Session { user: user.to_owned(), account: who.account().to_string(), language }))
 }
@@ -76,6 +85,27 @@ async fn sign_out(State(state): State<AppState>, _who: Principal, headers: Heade
         state.access.sign_out(secret).await?;
     }
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie("", 0, state.settings.secure_cookies))]).into_response())
+}
+
+/// Change one's own password
+///
+/// All other sessions end.
+#[utoipa::path(put, path = "/v1/session/password", tag = "session", request_body = PasswordChange,
+    responses((status = 204, description = "The new one is good, the old one is not")))]
+async fn change_password(
+    State(state): State<AppState>,
+    who: Principal,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Json(asked): Json<PasswordChange>,
+) -> HttpResult<StatusCode> {
+    let cookie = session_cookie(&headers).unwrap_or_default();
+    let changed = state.access.change_password(&who, cookie, asked.current, &asked.password, visitor.caller()).await;
+    changed.map_err(|error| match error {
+        EntitlementError::BadCredentials => Problem::new(Code::BadCredentials, "The current password is another; check it and try again."),
+        other => other.into(),
+    })?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn cookie(value: &str, max_age_s: u64, secure: bool) -> HeaderValue {

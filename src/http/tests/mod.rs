@@ -1,8 +1,10 @@
 //! Claims about the whole HTTP side, one file per subject.
 
 mod access;
+mod accounts;
 mod document;
 mod push;
 mod refusals;
 mod roles;
 mod streams;
+mod users;

@@ -2,23 +2,32 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::document::{document, is_open, operations};
 use crate::accounts::{By, NewAccount};
-use crate::db::NewStream;
-use crate::entitlement::{NewToken, Role};
-use crate::http::testing::{NOW, TestApp};
-use crate::media::AccountId;
+use crate::db::{NewHold, NewStream};
+use crate::entitlement::{Caller, NewToken, NewUser, Principal, Rights, Role};
+use crate::http::auth::SESSION_COOKIE;
+use crate::http::testing::{Answer, NOW, PASSWORD, TestApp, request};
+use crate::media::{AccountId, TimeRange};
 
-/// A route as it is asked for, and whom it is for: `v`iewer, `m`anager, `a`uditor, `o`perator, `*` anyone with credentials. A
-/// viewer here watches `cam1` only.
+/// A route as it is asked for, and whom it is for: `v`iewer, `m`anager, `a`uditor, `o`perator, `*` anyone with credentials, `s`
+/// people of any role who are signed in, and no programs. A viewer here watches `cam1` only.
+///
+/// A new route needs a line here, and one in [`body`] if it reads a body that `{}` is not. Names in braces are filled in by
+/// [`Ids`]; what is named in a query has a line of its own.
 const TABLE: &[(&str, &str)] = &[
     ("GET /v1/openapi.json", "*"),
-    ("GET /metrics", "mo"),
-    ("GET /v1/session", ""), // programs have none; see `access`
+    ("GET /metrics", "o"),
+    ("GET /v1/session", "s"),
     ("DELETE /v1/session", "*"),
+    ("PUT /v1/session/password", "s"),
+    ("GET /v1/sessions", "s"),
+    ("DELETE /v1/sessions", "s"),
+    ("DELETE /v1/sessions/{session}", "s"),
     ("GET /v1/streams", "vmo"),
     ("POST /v1/streams", "mo"),
     ("GET /v1/streams/{stream}", "vmo"),
@@ -38,6 +47,8 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/streams/{stream}/frame.jpg?at=-60", "vmo"),
     ("GET /v1/streams/{stream}/frame.mp4?at=-60", "vmo"),
     ("GET /v1/streams/{stream}/coverage?start=-60&end=-30", "vmo"),
+    ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
+    ("PUT /v1/streams/{stream}/cap", "mo"),
     ("GET /get?path={stream}&start=-60&duration=30", "vmo"),
     ("GET /list?path={stream}", "vmo"),
     ("GET /playlist.m3u", "vmo"),
@@ -46,11 +57,23 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/tokens", "mo"),
     ("POST /v1/tokens", "mo"),
     ("DELETE /v1/tokens/{id}", "mo"),
+    ("GET /v1/signing-keys", "o"),
+    ("POST /v1/signing-keys", "o"),
+    ("DELETE /v1/signing-keys/{key}", "o"),
     ("GET /v1/accounts", "mao"),
     ("POST /v1/accounts", "o"),
     ("GET /v1/accounts/{account}", "mao"),
     ("PATCH /v1/accounts/{account}", "mo"),
     ("GET /v1/accounts/{account}/entitlements", "mao"),
+    ("GET /v1/accounts/{account}/users", "mo"),
+    ("POST /v1/accounts/{account}/users", "mo"),
+    ("GET /v1/accounts/{account}/users/{user}", "mo"),
+    ("PATCH /v1/accounts/{account}/users/{user}", "mo"),
+    ("POST /v1/accounts/{account}/users/{user}/link", "mo"),
+    ("GET /v1/accounts/{account}/users/{user}/sessions", "mo"),
+    ("DELETE /v1/accounts/{account}/users/{user}/sessions/{session}", "mo"),
+    ("DELETE /v1/accounts/{account}/users/{user}/sessions", "mo"),
+    ("DELETE /v1/accounts/{account}/users/{user}", "mo"),
     ("GET /v1/accounts/{account}/subscription", "mao"),
     ("PATCH /v1/accounts/{account}/subscription", "mo"),
     ("POST /v1/accounts/{account}/subscription/quote", "mo"),
@@ -58,20 +81,17 @@ const TABLE: &[(&str, &str)] = &[
     ("POST /v1/accounts/{account}/subscription/downgrade", "mo"),
     ("POST /v1/accounts/{account}/subscription/downgrade/cancel", "mo"),
     ("GET /v1/accounts/{account}/ledger", "mao"),
-    ("GET /v1/retention", "o"),
-    ("POST /v1/retention/run", "o"),
-    ("POST /v1/retention/confirm", "o"),
-    ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
-    ("PUT /v1/streams/{stream}/cap", "mo"),
-    ("GET /v1/accounts/{account}/retention", "mao"),
-    ("GET /v1/accounts/{account}/retention/forecast", "mao"),
     ("GET /v1/accounts/{account}/holds", "mao"),
     ("POST /v1/accounts/{account}/holds", "mo"),
     ("GET /v1/accounts/{account}/holds/{hold}", "mao"),
     ("POST /v1/accounts/{account}/holds/{hold}/release", "mo"),
-    ("GET /v1/signing-keys", "o"),
-    ("POST /v1/signing-keys", "o"),
-    ("DELETE /v1/signing-keys/{key}", "o"),
+    ("GET /v1/accounts/{account}/retention", "mao"),
+    ("GET /v1/accounts/{account}/retention/forecast", "mao"),
+    ("GET /v1/accounts/{account}/retention/forecast?stream={stream}", "mao"),
+    ("GET /v1/accounts/{account}/retention/forecast?released={hold}", "mao"),
+    ("GET /v1/retention", "o"),
+    ("POST /v1/retention/run", "o"),
+    ("POST /v1/retention/confirm", "o"),
     ("GET /v1/erasures", "mao"),
     ("POST /v1/erasures", "mo"),
     ("GET /v1/erasures/{id}", "mao"),
@@ -80,17 +100,19 @@ const TABLE: &[(&str, &str)] = &[
 ];
 
 /// A body that the route can read: a refusal must not hang on it.
-fn body(route: &str) -> Value {
+fn body(route: &str, ids: &Ids) -> Value {
     let path = route.split('?').next().unwrap();
     match path {
         "POST /v1/streams" => json!({ "id": "cam9", "source": "push:" }),
         "POST /v1/streams/{stream}/urls" => json!({ "start": "-60" }),
         "PUT /v1/streams/{stream}/cap" => json!({ "hours": null }),
-        "POST /v1/accounts/{account}/holds" => {
-            json!({ "streams": ["cam1"], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
-        }
         "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"] }),
-        "POST /v1/erasures" => json!({ "stream": "cam1", "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
+        "POST /v1/accounts/{account}/holds" => {
+            json!({ "streams": [ids.stream], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
+        }
+        "POST /v1/erasures" => json!({ "stream": ids.stream, "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
+        "PUT /v1/session/password" => json!({ "current": "not it", "password": "a new password" }),
+        "POST /v1/accounts/{account}/users" => json!({ "name": "new", "role": "viewer" }),
         "POST /v1/accounts" => json!({ "id": "new", "name": "New", "zone": "UTC", "plan": "basic" }),
         "PATCH /v1/accounts/{account}/subscription" => json!({ "renews": true, "version": 99, "words": "w" }),
         "POST /v1/accounts/{account}/subscription/quote" => json!({ "plan": "basic" }),
@@ -103,32 +125,103 @@ fn body(route: &str) -> Value {
 
 const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-fn filled(path: &str, stream: &str, account: &str, token: &str) -> String {
-    path.replace("{stream}", stream)
-        .replace("{account}", account)
-        .replace("{id}", token)
-        .replace("{hold}", "1")
-        .replace("{key}", "9")
-        .replace("{run}", RUN)
-        .replace("{block}", RUN)
-        .replace("{start_us}", "1")
-        .replace("{file}", "index.m3u8")
+/// What stands for the names in braces.
+#[derive(Clone)]
+struct Ids {
+    stream: String,
+    account: String,
+    user: String,
+    session: String,
+    token: String,
+    hold: String,
+}
+
+impl Ids {
+    /// Of the account `main`, as far as there are any.
+    fn ours() -> Ids {
+        let [stream, account, user] = ["cam1", "main", "ann"].map(str::to_owned);
+        Ids { stream, account, user, ..Ids::nobodys() }
+    }
+    /// Ids that nothing has, in an account that there is not.
+    fn nobodys() -> Ids {
+        let [stream, account, user, session, token, hold] = ["nobody", "nobody", "nobody", "s-none", "t-none", "987654"].map(str::to_owned);
+        Ids { stream, account, user, session, token, hold }
+    }
+    fn in_account(&self, account: &str) -> Ids {
+        Ids { account: account.into(), ..self.clone() }
+    }
+    fn all(&self) -> [(&str, &str); 6] {
+        [
+            ("{stream}", &self.stream),
+            ("{account}", &self.account),
+            ("{user}", &self.user),
+            ("{session}", &self.session),
+            ("{id}", &self.token),
+            ("{hold}", &self.hold),
+        ]
+    }
+    fn uri(&self, route: &str) -> String {
+        let (_, path) = route.split_once(' ').unwrap();
+        let fixed = [("{run}", RUN), ("{block}", RUN), ("{start_us}", "1"), ("{file}", "index.m3u8"), ("{key}", "60000")];
+        self.all().iter().chain(&fixed).fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
+    }
+    /// An answer as it would be about anything: ids taken out.
+    fn anonymous(&self, answer: &Answer) -> (u16, String) {
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let text = self.all().iter().fold(text, |text, (_, id)| text.replace(&format!("`{id}`"), "`…`"));
+        (answer.status, text.replace(&format!("hold {}", self.hold), "hold …"))
+    }
+}
+
+/// Whether the route names something by its id, and whether in its path, where an id that is nobody's must be refused.
+fn names(route: &str, ids: &[&str]) -> (bool, bool) {
+    let path = route.split('?').next().unwrap();
+    (ids.iter().any(|id| route.contains(id)), ids.iter().any(|id| path.contains(id)))
 }
 
 fn letter(role: Role) -> char {
     role.as_str().chars().next().unwrap()
 }
 
-async fn token_of(app: &TestApp, account: &AccountId, role: Role) -> (String, String) {
-    let streams = if role == Role::Viewer { vec!["cam1".parse().unwrap()] } else { Vec::new() };
-    let new = NewToken { account: account.clone(), name: role.to_string(), scopes: role.scopes(), streams, expires_at: None };
-    let (row, token) = app.state.access.create_token(new).await.unwrap();
-    (row.id, token)
+/// How a request says whose it is.
+#[derive(Clone)]
+enum Proof {
+    Token(String),
+    Cookie(String),
+    Nothing,
 }
 
-async fn ask(app: &TestApp, token: &str, route: &str, uri: &str) -> crate::http::testing::Answer {
+async fn token_of(app: &TestApp, account: &AccountId, role: Role) -> (String, String) {
+    let streams = if role == Role::Viewer { vec!["cam1".parse().unwrap()] } else { Vec::new() };
+    let new = NewToken { account: account.clone(), name: role.to_string(), rights: Rights::Role(role), streams, expires_at: None };
+    app.make_token(new).await
+}
+
+async fn add_user(app: &TestApp, account: &AccountId, name: &str, role: Role) {
+    let streams = (role == Role::Viewer).then(|| vec!["cam1".parse().unwrap()]);
+    let new = NewUser { account: account.clone(), name: name.into(), role, streams, language: None };
+    let who = Principal::command_line(AccountId::main());
+    app.state.access.directory().add_user(&who, NOW, new, PASSWORD).await.unwrap();
+}
+
+/// Somebody of this role, signed in: their cookie.
+async fn signed_in(app: &TestApp, account: &AccountId, name: &str) -> String {
+    let caller = Caller { address: "192.0.2.1", agent: "test" };
+    let session = app.state.access.sign_in(name, PASSWORD.into(), caller).await.unwrap();
+    assert_eq!(session.account, *account);
+    format!("{SESSION_COOKIE}={}", session.cookie)
+}
+
+async fn ask(app: &TestApp, proof: &Proof, route: &str, ids: &Ids) -> Answer {
     let method: Method = route.split(' ').next().unwrap().parse().unwrap();
-    if method == Method::GET { app.get_with(token, uri).await } else { app.json_with(token, method, uri, &body(route)).await }
+    let (name, value) = match proof {
+        Proof::Token(token) => ("authorization", format!("Bearer {token}")),
+        Proof::Cookie(cookie) => ("cookie", cookie.clone()),
+        Proof::Nothing => ("x-nothing", String::new()),
+    };
+    let headers = [(name, &*value), ("x-retroview", "1"), ("content-type", "application/json")];
+    let body = if method == Method::GET { Body::empty() } else { Body::from(body(route, ids).to_string()) };
+    app.send(request(method, &ids.uri(route), &headers, body)).await
 }
 
 #[test]
@@ -143,10 +236,11 @@ fn every_route_of_the_document_is_in_the_table() {
 async fn each_role_gets_what_it_is_for_and_nothing_else() {
     for role in Role::ALL {
         let app = TestApp::new().await;
+        add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
         let (_, token) = token_of(&app, &AccountId::main(), role).await;
         for (route, roles) in TABLE {
-            let path = route.split_once(' ').unwrap().1;
-            let answer = ask(&app, &token, route, &filled(path, "cam1", "main", "t-none")).await;
+            let ids = Ids::ours();
+            let answer = ask(&app, &Proof::Token(token.clone()), route, &ids).await;
             let let_in = ![401, 403].contains(&answer.status);
             let expected = roles.contains('*') || roles.contains(letter(role));
             assert_eq!(let_in, expected, "{role}: {route}: {} {:?}", answer.status, answer.body);
@@ -155,8 +249,42 @@ async fn each_role_gets_what_it_is_for_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
+async fn a_user_gets_what_a_token_of_the_same_role_does_and_their_own_sessions() {
+    for role in Role::ALL {
+        let app = TestApp::new().await;
+        add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
+        add_user(&app, &AccountId::main(), "me", role).await;
+        let mut cookie = signed_in(&app, &AccountId::main(), "me").await;
+        for (route, roles) in TABLE {
+            let ids = Ids::ours();
+            let answer = ask(&app, &Proof::Cookie(cookie.clone()), route, &ids).await;
+            // A password that is not the current one is not let in either, but for another reason.
+            let let_in = ![401, 403].contains(&answer.status) || answer.code() == "bad_credentials";
+            let expected = roles.contains(['*', 's']) || roles.contains(letter(role));
+            assert_eq!(let_in, expected, "{role}: {route}: {} {:?}", answer.status, answer.body);
+            if *route == "DELETE /v1/session" {
+                cookie = signed_in(&app, &AccountId::main(), "me").await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_every_closed_route_answers_401_whether_there_is_something_or_not() {
     let app = TestApp::new().await;
+    add_user(&app, &AccountId::main(), "ann", Role::Viewer).await;
+    let (token, _) = token_of(&app, &AccountId::main(), Role::Manager).await;
+    let (there, not) = (Ids { token, ..Ids::ours() }, Ids::nobodys());
+    for (route, _) in TABLE {
+        for proof in [Proof::Nothing, Proof::Token("rv_wrong".into()), Proof::Cookie(format!("{SESSION_COOKIE}=wrong"))] {
+            let (a, b) = (ask(&app, &proof, route, &there).await, ask(&app, &proof, route, &not).await);
+            assert_eq!((a.status, b.status, &a.body), (401, 401, &b.body), "{route}");
+        }
+    }
+}
+
+/// The account `acme` with a stream, a hold on it, a manager who is signed in, and a token: their ids.
+async fn acme(app: &TestApp) -> Ids {
     let acme: AccountId = "acme".parse().unwrap();
     let new = NewAccount {
         id: acme.clone(),
@@ -177,34 +305,58 @@ async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
         credentials: None,
     };
     app.state.db.add_stream(&stream, NOW).await.unwrap();
-    let (their_token, _) = token_of(&app, &acme, Role::Manager).await;
-    for role in [Role::Viewer, Role::Manager, Role::Auditor] {
-        let (_, token) = token_of(&app, &AccountId::main(), role).await;
-        for (route, _) in TABLE.iter().filter(|(route, _)| ["{stream}", "{account}", "{id}"].iter().any(|id| route.contains(id))) {
-            let path = route.split_once(' ').unwrap().1;
-            let theirs = ask(&app, &token, route, &filled(path, "theirs", "acme", &their_token)).await;
-            let nobodys = ask(&app, &token, route, &filled(path, "nobody", "nobody", "t-none")).await;
-            let said = |answer: &crate::http::testing::Answer, names: [&str; 3]| {
-                let text = String::from_utf8_lossy(&answer.body).into_owned();
-                names.iter().fold(text, |text, name| text.replace(name, "…"))
-            };
-            let (a, b) = (said(&theirs, ["theirs", "acme", &their_token]), said(&nobodys, ["nobody", "nobody", "t-none"]));
-            assert_eq!((theirs.status, a), (nobodys.status, b), "{role}: {route}");
-            assert!(theirs.status >= 400, "{role}: {route}");
-        }
-    }
-    assert!(app.state.access.tokens().await.unwrap().iter().any(|t| t.id == their_token));
-    let (_, operator) = token_of(&app, &AccountId::main(), Role::Operator).await;
-    assert_eq!(app.get_with(&operator, "/v1/accounts/acme/subscription").await.json()["plan"], "basic");
+    add_user(app, &acme, "carl", Role::Manager).await;
+    signed_in(app, &acme, "carl").await;
+    let session = app.state.db.sessions("carl", NOW).await.unwrap()[0].id.clone();
+    let (token, _) = token_of(app, &acme, Role::Manager).await;
+    let hold = NewHold {
+        account: acme,
+        streams: vec!["theirs".parse().unwrap()],
+        range: TimeRange::new(NOW.saturating_add_micros(-60_000_000), NOW).unwrap(),
+        margin_before_us: 0,
+        margin_after_us: 0,
+        case: "c".into(),
+        reason: "r".into(),
+        author: "test".into(),
+        expires_at: None,
+    };
+    let hold = app.state.retention.place_hold(&By { actor: "test".into(), now: NOW }, hold).await.unwrap().row.id.to_string();
+    let [stream, account, user] = ["theirs", "acme", "carl"].map(str::to_owned);
+    Ids { stream, account, user, session, token, hold }
 }
 
 #[tokio::test]
-async fn a_manager_cannot_make_a_token_that_opens_more() {
+async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
     let app = TestApp::new().await;
+    let (theirs, nobodys) = (acme(&app).await, Ids::nobodys());
+    // In one's own account, too, nothing of theirs is to be found.
+    let (of_ours, none) = (theirs.in_account("main"), nobodys.in_account("main"));
+    for role in [Role::Viewer, Role::Manager, Role::Auditor] {
+        add_user(&app, &AccountId::main(), role.as_str(), role).await;
+        let (_, token) = token_of(&app, &AccountId::main(), role).await;
+        let proofs = [Proof::Token(token), Proof::Cookie(signed_in(&app, &AccountId::main(), role.as_str()).await)];
+        let elsewhere = ["{account}", "{stream}", "{user}", "{session}", "{id}", "{hold}"];
+        for (theirs, nobodys, ids) in [(&theirs, &nobodys, &elsewhere[..]), (&of_ours, &none, &elsewhere[1..])] {
+            for (route, _) in TABLE.iter().filter(|(route, _)| names(route, ids).0) {
+                for proof in &proofs {
+                    let (a, b) = (ask(&app, proof, route, theirs).await, ask(&app, proof, route, nobodys).await);
+                    assert_eq!(theirs.anonymous(&a), nobodys.anonymous(&b), "{role}: {route}");
+                    assert!(a.status >= 400 || !names(route, ids).1, "{role}: {route}");
+                }
+            }
+        }
+    }
+    let db = &app.state.db;
+    assert!(db.tokens().await.unwrap().iter().any(|t| t.id == theirs.token));
+    assert_eq!((db.user("carl").await.unwrap().unwrap().role.as_str(), db.sessions("carl", NOW).await.unwrap().len()), ("manager", 1));
+    let (_, operator) = token_of(&app, &AccountId::main(), Role::Operator).await;
+    assert_eq!(app.get_with(&operator, "/v1/accounts/acme/subscription").await.json()["plan"], "basic");
+    assert_eq!(app.get_with(&operator, "/v1/accounts/acme/users/carl").await.json()["role"], "manager");
+    assert_eq!(app.get_with(&operator, "/v1/tokens?account=acme").await.json()["tokens"][0]["id"], theirs.token.as_str());
     let (_, manager) = token_of(&app, &AccountId::main(), Role::Manager).await;
-    let make =
-        async |scope: &str| app.json_with(&manager, Method::POST, "/v1/tokens", &json!({ "name": "t", "scopes": [scope] })).await.status;
-    assert_eq!([make("admin").await, make("operate").await], [201, 403]);
+    for uri in ["/v1/tokens?account=acme", "/v1/tokens?account=nobody"] {
+        assert_eq!(app.get_with(&manager, uri).await.code(), "unknown_account");
+    }
 }
 
 #[tokio::test]

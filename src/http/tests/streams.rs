@@ -128,11 +128,11 @@ async fn streams_are_seen_and_changed_by_those_who_may() {
 #[tokio::test]
 async fn metrics_show_each_stream_as_long_as_it_is_there() {
     let app = TestApp::new().await;
-    let viewer = app.token(&[Scope::View], &[]).await;
+    let scraper = app.token(&[Scope::Operate], &[]).await;
     let mut status = StreamStatus::new(StreamState::Recording, NOW);
     status.reconnects = 2;
     app.recorder.set_status("cam1", status);
-    let scrape = || async { String::from_utf8(app.get_with(&viewer, "/metrics").await.body.to_vec()).unwrap() };
+    let scrape = || async { String::from_utf8(app.get_with(&scraper, "/metrics").await.body.to_vec()).unwrap() };
     let text = scrape().await;
     for line in [
         "retroview_stream_state{stream=\"cam1\",state=\"recording\"} 1",
@@ -145,6 +145,7 @@ async fn metrics_show_each_stream_as_long_as_it_is_there() {
     }
     app.state.db.set_stream_removed(&"cam1".parse().unwrap(), Some(NOW)).await.unwrap();
     assert!(!scrape().await.contains("cam1"));
-    let one = app.token(&[Scope::View], &["cam1"]).await;
-    assert_eq!(app.get_with(&one, "/metrics").await.code(), "stream_not_covered");
+    // They are about all accounts.
+    let manager = app.token(&[Scope::Admin], &[]).await;
+    assert_eq!(app.get_with(&manager, "/metrics").await.code(), "missing_scope");
 }

@@ -2,7 +2,7 @@
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
 import { type Problem, type Result, problemOf } from './problem';
-import type { Coverage, Session, Stream } from './types';
+import type { Coverage, LinkInfo, Session, Stream } from './types';
 
 /** Relative, so that the app works below any path. */
 const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
@@ -14,6 +14,10 @@ export const api = {
   session: () => json<Session>('session'),
   signIn: (user: string, password: string) => json<Session>('session', { method: 'POST', body: { user, password } }),
   signOut: () => json<null>('session', { method: 'DELETE' }),
+  /** What a one-time link is for. In the body, not in the address: no log has it. */
+  link: (link: string) => json<LinkInfo>('links/show', { method: 'POST', body: { link } }),
+  useLink: (link: string, password: string) =>
+    json<{ user: string }>('links/use', { method: 'POST', body: { link, password } }),
   streams: async (): Promise<Result<Stream[]>> => {
     const answer = await json<{ streams: Stream[] }>('streams');
     return answer.ok ? { ok: true, value: answer.value.streams } : answer;

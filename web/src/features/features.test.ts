@@ -10,6 +10,7 @@ describe('an address', () => {
   test('survives being written and read', () => {
     for (const route of [
       { page: 'streams' as const },
+      { page: 'link' as const, secret: 'Zm9v_-YmFy' },
       { page: 'watch' as const, stream: 'front-door', at: null },
       { page: 'watch' as const, stream: 'front-door', at },
     ]) {
@@ -17,8 +18,9 @@ describe('an address', () => {
     }
     expect(formatRoute({ page: 'watch', stream: 'cam1', at })).toBe('#/watch/cam1?t=2026-05-03T14:03:22.25Z');
   });
-  test.each(['', '#', '#/', '#/nowhere', '#/watch', '#/watch/'])('that names nothing is the list: %j', (hash) =>
-    expect(parseRoute(hash)).toEqual({ page: 'streams' }),
+  test.each(['', '#', '#/', '#/nowhere', '#/watch', '#/watch/', '#/link', '#/link/'])(
+    'that names nothing is the list: %j',
+    (hash) => expect(parseRoute(hash)).toEqual({ page: 'streams' }),
   );
   test.each(['#/watch/cam1?t=', '#/watch/cam1?t=yesterday', '#/watch/cam1?x=1'])(
     'with a time nobody understands is the newest footage: %j',

@@ -33,6 +33,21 @@ export const fr: Messages = {
   'signin.expired': 'Votre session a pris fin. Reconnectez-vous et vous reprendrez où vous en étiez.',
   'signin.first': 'Le premier mot de passe a été affiché au tout premier démarrage de Retroview.',
 
+  'link.title': 'Choisir un mot de passe',
+  'link.welcome': 'Bienvenue. Choisissez un mot de passe',
+  'link.password': 'Nouveau mot de passe',
+  'link.repeat': 'Encore une fois le même',
+  'link.submit': 'Enregistrer et se connecter',
+  'link.short': 'Un mot de passe compte au moins {n} caractères.',
+  'link.different': 'Les deux ne sont pas identiques. Saisissez à nouveau le second.',
+  'link.closed': 'Ce lien n’ouvre plus rien',
+  'link.used': 'Il a déjà servi. Si ce n’était pas vous, prévenez la personne qui l’a envoyé et demandez-en un autre.',
+  'link.expired': 'Il est trop ancien. Demandez-en un autre à la personne qui l’a envoyé.',
+  'link.unknown':
+    'Ce lien n’existe pas, ou un plus récent l’a remplacé. Cherchez le plus récent, ou demandez-en un autre.',
+  'link.failed': 'Cela n’a pas fonctionné\u00a0: {detail}',
+  'link.to_sign_in': 'Aller à la connexion',
+
   'streams.title': 'Flux',
   'streams.count': { one: '{n} flux', other: '{n} flux' },
   'streams.find': 'Chercher un flux',

@@ -32,6 +32,39 @@ test('a wrong password is refused in kind words, the right one lets in and lasts
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   }));
 
+test('whoever is invited chooses a password and is in, and the link opens no second time', () =>
+  visiting({}, async (visit) => {
+    const { page } = visit;
+    await visit.signIn();
+    const invited = await page.request.post('/v1/accounts/main/users', {
+      headers: { 'x-retroview': '1' },
+      data: { name: 'ann@example.org', role: 'viewer', language: 'fr' },
+    });
+    const { link } = (await invited.json()) as { link: { url: string } };
+    await page.context().clearCookies();
+    await page.goto(link.url);
+    await page.reload();
+    await page.getByRole('heading', { name: 'Bienvenue' }).waitFor();
+    expect(await page.getByLabel('Nom d’utilisateur').inputValue()).toBe('ann@example.org');
+    const fields = [page.locator('#password'), page.locator('#repeated')];
+    const choose = async (...values: string[]) => {
+      for (const [i, field] of fields.entries()) await field.fill(values[i] ?? '');
+      await page.keyboard.press('Enter');
+    };
+    await choose('court', 'court');
+    await page.getByRole('alert').getByText('au moins 8 caractères').waitFor();
+    await choose('une phrase assez longue', 'une autre phrase');
+    await page.getByRole('alert').getByText('pas identiques').waitFor();
+    await choose('une phrase assez longue', 'une phrase assez longue');
+    await page.locator('header').waitFor();
+    expect(new URL(page.url()).hash).toBe('#/');
+
+    await page.goto(link.url);
+    await page.getByRole('alert').getByText('Il a déjà servi').waitFor();
+    await page.getByRole('link', { name: 'Aller à la connexion' }).click();
+    await page.locator('header').waitFor();
+  }));
+
 test('the list shows each stream with its state and a recent picture', () =>
   visiting({}, async (visit) => {
     await visit.signIn();

@@ -61,6 +61,12 @@ class App {
     location.hash = formatRoute(route);
   }
 
+  /** The link has been used: on to where its address leads now. */
+  leaveLink(): void {
+    this.route = parseRoute(location.hash);
+    if (this.access.kind !== 'signed_in') void this.ask();
+  }
+
   /** Writes the place into the address without a step in the history. */
   note(route: Route): void {
     const hash = formatRoute(route);
