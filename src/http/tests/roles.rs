@@ -95,6 +95,10 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/erasures", "mao"),
     ("POST /v1/erasures", "mo"),
     ("GET /v1/erasures/{id}", "mao"),
+    ("GET /v1/audit", "mao"),
+    ("GET /v1/audit?account={account}", "mao"),
+    ("GET /v1/audit/export", "o"),
+    ("POST /v1/audit/checkpoints", "o"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
 ];
