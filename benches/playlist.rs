@@ -31,6 +31,7 @@ use retroview::media::{
     AccountId, AudioTrack, BlockId, BlockInfo, BlockState, RunId, RunInfo, SegmentEntry, SegmentTable, StreamId, Timestamp, VideoTrack,
 };
 use retroview::playback::Playback;
+use retroview::retention::{self, Retention};
 use retroview::store::{BlockCache, MediaRoot};
 
 /// The most that one day may cost.
@@ -206,7 +207,9 @@ async fn served(dir: &std::path::Path) -> Served {
     };
     let (_, token) = access.create_token(new).await.expect("a token");
     let root = MediaRoot::open_or_create(&dir.join("media"), None).expect("a media folder");
-    let playback = Playback::new(index, Arc::new(BlockCache::new(root)), clock.clone());
+    let lock_file = dir.join("retention.lock");
+    let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), clock.clone(), &lock_file);
+    let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
     let sources = SourcePolicy::new(&[] as &[&str], &[] as &[&str]).expect("no networks, no folders");
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let services = Services {
@@ -218,6 +221,7 @@ async fn served(dir: &std::path::Path) -> Served {
         sources,
         metrics,
         settings: HttpSettings::default(),
+        retention,
         views: ViewLog::default(),
     };
     Served { router: router(Arc::new(services)), token, ends }

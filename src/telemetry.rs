@@ -39,11 +39,19 @@ pub mod metric {
     pub const HTTP_SENDFILE_BYTES: &str = "retroview_http_sendfile_bytes_total";
     /// Connections open now.
     pub const HTTP_CONNECTIONS: &str = "retroview_http_connections";
+    /// 1 while retention stands still and deletes nothing until an operator confirms.
+    pub const RETENTION_STOPPED: &str = "retroview_retention_stopped";
+    /// Seconds since the last run of retention came to its end.
+    pub const RETENTION_LAST_RUN_AGE: &str = "retroview_retention_last_run_age_seconds";
+    /// Blocks that retention deleted.
+    pub const RETENTION_SWEPT_BLOCKS: &str = "retroview_retention_swept_blocks_total";
+    /// Bytes that retention deleted.
+    pub const RETENTION_SWEPT_BYTES: &str = "retroview_retention_swept_bytes_total";
     /// Build facts as labels; always 1.
     pub const BUILD_INFO: &str = "retroview_build_info";
 
     /// Every name with its help text: what [`super::install_metrics`] describes.
-    pub const ALL: [(&str, &str); 13] = [
+    pub const ALL: [(&str, &str); 17] = [
         (STREAM_STATE, "1 for the state a stream is in, 0 for the others."),
         (STREAM_BYTES, "Stored bytes of a stream."),
         (STREAM_SEGMENTS, "Stored segments of a stream."),
@@ -56,6 +64,10 @@ pub mod metric {
         (HTTP_REQUESTS, "Answers given."),
         (HTTP_SENDFILE_BYTES, "Bytes of footage that the kernel sent from the page cache."),
         (HTTP_CONNECTIONS, "HTTP connections open now."),
+        (RETENTION_STOPPED, "1 while retention stands still and deletes nothing until an operator confirms."),
+        (RETENTION_LAST_RUN_AGE, "Seconds since the last run of retention came to its end."),
+        (RETENTION_SWEPT_BLOCKS, "Blocks that retention deleted."),
+        (RETENTION_SWEPT_BYTES, "Bytes that retention deleted."),
         (BUILD_INFO, "Build facts as labels; always 1."),
     ];
 }
@@ -84,7 +96,9 @@ pub fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     for (name, help) in metric::ALL {
         let is = |suffix: &str| name.ends_with(suffix);
         match name {
-            metric::STREAM_LAST_SEGMENT_AGE => metrics::describe_gauge!(name, metrics::Unit::Seconds, help),
+            metric::STREAM_LAST_SEGMENT_AGE | metric::RETENTION_LAST_RUN_AGE => {
+                metrics::describe_gauge!(name, metrics::Unit::Seconds, help)
+            }
             _ if is("_total") => metrics::describe_counter!(name, help),
             _ if is("_seconds") => metrics::describe_histogram!(name, metrics::Unit::Seconds, help),
             _ => metrics::describe_gauge!(name, help),

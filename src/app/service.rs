@@ -1,28 +1,31 @@
 //! The running service: see [`super`].
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, DataDirLock, Opened, Signals, StartError};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::entitlement::{Access, AccessSettings};
+use crate::entitlement::{Access, AccessSettings, Windows};
 use crate::ffmpeg::DecoderPool;
 use crate::http::{self, HttpSettings, ServeLimits, Services, ViewLog};
 use crate::index::Index;
 use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
 use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
+use crate::media::StreamId;
 use crate::playback::Playback;
-use crate::retention::{EraseSettings, Eraser};
+use crate::retention::{self, Amount, Retention, RetentionError, RunReport};
 use crate::store::{BlockCache, MediaRoot};
-use crate::telemetry;
+use crate::telemetry::{self, metric};
 
 /// A service that records and answers.
 pub struct Service {
@@ -31,6 +34,7 @@ pub struct Service {
     http: JoinHandle<()>,
     stop_http: CancellationToken,
     views: ViewLog,
+    enforcing: JoinHandle<()>,
     db: Db,
     clock: SharedClock,
     _lock: DataDirLock,
@@ -57,12 +61,13 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         .await
         .map_err(|e| step("start workers")(e.into()))?;
     let views = ViewLog::default();
+    let retention = retention(config, opened.index.clone(), &opened.root, opened.clock.clone());
     let state = Arc::new(Services {
         db: opened.db().clone(),
         clock: opened.clock.clone(),
         access,
-        playback: playback(&opened)?,
-        eraser: Eraser::new(opened.index.clone(), opened.root.clone(), EraseSettings::default()),
+        playback: playback(&opened, retention.windows())?,
+        retention: retention.clone(),
         recorder: Arc::new(supervisor.clone()),
         sources,
         metrics: metrics.clone(),
@@ -76,6 +81,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
     });
     tokio::spawn(record_views(views.clone(), opened.db().clone(), opened.clock.clone()));
     tokio::spawn(keep_metrics_small(metrics));
+    let enforcing = tokio::spawn(enforce(retention, config.retention.interval, opened.clock.clone()));
     tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
     let stop_http = CancellationToken::new();
     let limits = ServeLimits { drain_timeout: config.server.drain_timeout, ..ServeLimits::default() };
@@ -83,7 +89,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
     let super::Claim { listener, lock, .. } = opened.claim;
     let http = tokio::spawn(http::serve(listener, http::router(state), limits, stop_http.clone()));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-    Ok(Service { address, supervisor, http, stop_http, views, db, clock, _lock: lock })
+    Ok(Service { address, supervisor, http, stop_http, views, enforcing, db, clock, _lock: lock })
 }
 
 impl Service {
@@ -108,6 +114,8 @@ impl Service {
 
     /// Recording ends while requests drain: pushes are requests too, and end when their stream does.
     async fn end(self) {
+        // Cut short at any line, it goes on from there with the next run.
+        self.enforcing.abort();
         self.stop_http.cancel();
         tokio::join!(self.supervisor.shutdown(), async {
             if let Err(error) = self.http.await {
@@ -150,7 +158,7 @@ pub fn importer(config: &Config, index: Index, root: &MediaRoot, clock: SharedCl
 }
 
 /// Pictures are decoded by children of this process; `frame.jpg` waits for one of them.
-fn playback(opened: &Opened) -> Result<Playback, StartError> {
+fn playback(opened: &Opened, windows: Arc<dyn Windows>) -> Result<Playback, StartError> {
     // Two at once: a page full of streams asks for many, and recording and playback need the rest of a small machine.
     const DECODERS: usize = 2;
     // A picture at the end of a long segment without keyframes, on a busy machine; players give up after that.
@@ -158,7 +166,46 @@ fn playback(opened: &Opened) -> Result<Playback, StartError> {
     let program = std::env::current_exe().map_err(|e| StartError::Step { step: "find this program's file", source: e.into() })?;
     let files = Arc::new(BlockCache::new(opened.root.clone()));
     let decoders = DecoderPool::new(program, vec!["decoder".into()], DECODERS, DECODE_MAX);
-    Ok(Playback::new(opened.index.clone(), files, opened.clock.clone()).with_decoders(decoders))
+    Ok(Playback::within(windows, opened.index.clone(), files, opened.clock.clone()).with_decoders(decoders))
+}
+
+/// Everything there is to do with retention; `index` as [`Index::for_command`] makes it when a service may be running.
+pub fn retention(config: &Config, index: Index, root: &MediaRoot, clock: SharedClock) -> Retention {
+    let c = &config.retention;
+    let settings = retention::Settings { grace: c.grace, share_percent: c.share_percent, ..retention::Settings::default() };
+    Retention::new(index, root.clone(), settings, clock, &config.retention_lock_path())
+}
+
+/// Long enough for recording and playback to have begun, short enough that who starts a service sees what it says.
+const FIRST_RUN_AFTER: Duration = Duration::from_secs(60);
+
+/// Makes what is stored what was promised, again and again. What is wrong with one run, the next one says again.
+async fn enforce(retention: Retention, interval: Duration, clock: SharedClock) {
+    let mut every = tokio::time::interval_at(Instant::now() + FIRST_RUN_AFTER.min(interval), interval);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        match retention.run(clock.now(), false).await {
+            Ok(report) => tell(&report),
+            // The command line is at it.
+            Err(RetentionError::Running) => {}
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "retention could not be enforced; it is tried again"),
+        }
+    }
+}
+
+fn tell(report: &RunReport) {
+    if let Some(stop) = &report.stopped {
+        tracing::error!(reason = %stop, "retention stands still and deletes nothing; `retroview retention status` says more");
+    }
+    let sum =
+        |amounts: &BTreeMap<StreamId, Amount>| amounts.values().fold((0, 0), |(blocks, bytes), a| (blocks + a.blocks, bytes + a.bytes));
+    let ((marked, _), (swept, swept_bytes)) = (sum(&report.marked), sum(&report.swept));
+    metrics::counter!(metric::RETENTION_SWEPT_BLOCKS).increment(swept);
+    metrics::counter!(metric::RETENTION_SWEPT_BYTES).increment(swept_bytes);
+    if marked + swept + report.rescued > 0 {
+        tracing::info!(marked, rescued = report.rescued, swept, swept_bytes, "retention");
+    }
 }
 
 fn worker_program() -> Result<WorkerProgram, StartError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::audit::{BadCheckpoint, Broken, Checkpoint, CheckpointKey, Event, KEY_BYTES, Record, Verifier, acts};
+use crate::audit::{BadCheckpoint, Broken, Checkpoint, CheckpointKey, Event, KEY_BYTES, KEY_NAME, Record, Verifier, acts};
 use crate::clock::{Clock, SystemClock};
 use crate::db::{AuditQuery, Db};
 use crate::media::{StreamId, TimeRange, Timestamp};
@@ -16,8 +16,6 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output;
 
-/// Name of the secret that signs checkpoints.
-const KEY_NAME: &str = "audit_checkpoint_key";
 /// Records read at a time: some megabytes.
 const BATCH: u32 = 5_000;
 

@@ -18,6 +18,7 @@ mod log;
 mod media;
 mod problem;
 mod reader;
+mod retention;
 mod server;
 mod values;
 
@@ -30,6 +31,7 @@ pub use log::{Log, LogFormat};
 pub use media::Media;
 pub use problem::{ConfigError, Problem};
 pub use reader::{Origin, Setting};
+pub use retention::Retention;
 pub use server::Server;
 
 /// Everything the operator decides, checked.
@@ -40,6 +42,7 @@ pub struct Config {
     pub server: Server,
     pub media: Media,
     pub ingest: Ingest,
+    pub retention: Retention,
     pub access: Access,
     pub log: Log,
     /// Every setting with its effective value and where it came from, in the order of the topics.
@@ -57,10 +60,11 @@ impl Config {
         let server = Server::read(&mut reader);
         let media = Media::read(&mut reader, &data_dir);
         let ingest = Ingest::read(&mut reader);
+        let retention = Retention::read(&mut reader);
         let access = Access::read(&mut reader);
         let log = Log::read(&mut reader);
         let settings = reader.finish()?;
-        Ok(Config { data_dir, server, media, ingest, access, log, settings })
+        Ok(Config { data_dir, server, media, ingest, retention, access, log, settings })
     }
 
     pub fn database_path(&self) -> PathBuf {
@@ -69,6 +73,10 @@ impl Config {
     /// Held (flock) by the one `serve` that uses this data directory.
     pub fn lock_path(&self) -> PathBuf {
         self.data_dir.join("lock")
+    }
+    /// Held (flock) by the one run of retention, of the service or of a command.
+    pub fn retention_lock_path(&self) -> PathBuf {
+        self.data_dir.join("retention.lock")
     }
     /// Sockets between the processes of one service.
     pub fn run_dir(&self) -> PathBuf {

@@ -11,6 +11,7 @@ mod accounts;
 pub(crate) mod contract;
 mod erasure;
 mod keys;
+mod papers;
 mod retention;
 pub mod sqlite;
 
@@ -70,9 +71,10 @@ pub enum DbError {
 }
 
 pub use erasure::{ErasedBlock, ErasureRow, ErasureRows, NewErasure};
+pub use papers::{NewReceipt, PaperRows, ReceiptKind, ReceiptRow};
 pub use retention::{
-    BlockBrief, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState, SweepRow,
-    SweptRow,
+    BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
+    SweepRow, SweptRow,
 };
 
 pub type DbResult<T> = Result<T, DbError>;
@@ -369,6 +371,7 @@ pub trait Database:
     + HoldRows
     + RetentionRows
     + ErasureRows
+    + PaperRows
     + Health
 {
 }
@@ -383,6 +386,7 @@ impl<T> Database for T where
         + HoldRows
         + RetentionRows
         + ErasureRows
+        + PaperRows
         + Health
 {
 }

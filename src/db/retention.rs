@@ -113,6 +113,17 @@ pub struct BlockBrief {
     pub checksum: Option<u64>,
 }
 
+/// Blocks together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockSums {
+    pub blocks: u64,
+    pub segments: u64,
+    pub bytes: u64,
+    /// Wall time.
+    pub duration_us: i64,
+    pub last_end: Option<Timestamp>,
+}
+
 /// What the judge gave up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMark {
@@ -148,6 +159,7 @@ pub struct SweptRow {
     pub sweep: i64,
     pub block: BlockBrief,
     pub marked_at: Timestamp,
+    pub due_at: Timestamp,
     pub rule: serde_json::Value,
 }
 
@@ -177,6 +189,10 @@ pub trait RetentionRows: Send + Sync {
     async fn unmark(&self, blocks: &[BlockId], event: Event) -> DbResult<u64>;
     /// Marks of blocks after this one by id, at most `limit`.
     async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>>;
+    /// Of the stream, those that no sweep has begun to delete; and when the first of them is due.
+    async fn marked_sums(&self, stream: &StreamId) -> DbResult<(BlockSums, Option<Timestamp>)>;
+    /// Blocks that touch `range` and end at `ended_by` or before.
+    async fn sum_blocks(&self, stream: &StreamId, range: TimeRange, ended_by: Timestamp) -> DbResult<BlockSums>;
     async fn mark_of(&self, block: BlockId) -> DbResult<Option<MarkRow>>;
     /// Begins a sweep of what is due at `now` in one account and held by nothing: at most `limit` blocks, the longest due
     /// first. `None` when nothing is. What a hold touches loses its mark instead.
@@ -185,6 +201,7 @@ pub trait RetentionRows: Send + Sync {
     async fn unfinished_sweeps(&self) -> DbResult<Vec<(SweepRow, Vec<MarkRow>)>>;
     /// Newest first.
     async fn sweeps(&self, account: Option<&AccountId>, limit: u32) -> DbResult<Vec<SweepRow>>;
+    async fn sweep(&self, id: i64) -> DbResult<Option<SweepRow>>;
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>>;
     /// One of those that were in `range` before a sweep took them: the one that began last.
     async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>>;

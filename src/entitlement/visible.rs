@@ -99,25 +99,10 @@ impl Visible {
             None => Some(TimeRange::ALL),
         };
         let held = self.held.iter().copied().filter(|_| with_held);
-        let shown = merged(window.into_iter().chain(held).filter_map(|r| r.intersection(range)).collect());
-        let hidden = merged(self.erasing.to_vec());
+        let shown = TimeRange::merged(window.into_iter().chain(held).filter_map(|r| r.intersection(range)).collect());
+        let hidden = TimeRange::merged(self.erasing.to_vec());
         shown.into_iter().flat_map(|part| without(part, &hidden)).collect()
     }
-}
-
-/// The same time in ranges that do not touch, in order.
-fn merged(mut ranges: Vec<TimeRange>) -> Vec<TimeRange> {
-    ranges.sort_unstable_by_key(|r| r.start());
-    let mut out: Vec<TimeRange> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match out.last_mut() {
-            Some(last) if range.start() <= last.end() => {
-                *last = TimeRange::new(last.start(), last.end().max(range.end())).expect("it only grows");
-            }
-            _ => out.push(range),
-        }
-    }
-    out
 }
 
 /// What is left of `part` without `hidden`, which are in order.

@@ -18,7 +18,7 @@ use crate::entitlement::{Access, Principal, Scope};
 use crate::ingest::SourcePolicy;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
-use crate::retention::Eraser;
+use crate::retention::Retention;
 
 /// What the operator may choose, already checked.
 #[derive(Clone, Debug)]
@@ -52,13 +52,13 @@ pub struct Services {
     pub clock: SharedClock,
     pub access: Access,
     pub playback: Playback,
-    pub eraser: Eraser,
     pub recorder: Arc<dyn Recorder>,
     /// What a source may be.
     pub sources: SourcePolicy,
     /// What `/metrics` prints.
     pub metrics: PrometheusHandle,
     pub settings: HttpSettings,
+    pub retention: Retention,
     /// Who sees what, until it is recorded.
     pub views: ViewLog,
 }

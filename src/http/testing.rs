@@ -26,7 +26,7 @@ use crate::ingest::protocol::PushFormat;
 use crate::ingest::{NotRecording, Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
 use crate::media::{AccountId, StreamId, Timestamp};
 use crate::playback::Playback;
-use crate::retention::{EraseSettings, Eraser};
+use crate::retention::{self, Retention};
 use crate::store::{BlockCache, MediaRoot};
 
 /// 2026-05-03T14:00:00Z.
@@ -76,9 +76,11 @@ impl TestApp {
         let access = Access::open(db.clone(), clock.clone(), AccessSettings::default()).await.unwrap();
         let root = MediaRoot::open_or_create(&dir.path().join("media"), None).unwrap();
         let index = Index::new(db.clone(), root.clone());
-        let eraser = Eraser::new(index.clone(), root.clone(), EraseSettings::alone());
-        let files = Arc::new(BlockCache::new(root));
-        let playback = Playback::new(index, files, clock.clone());
+        let files = Arc::new(BlockCache::new(root.clone()));
+        let settings_of_retention = retention::Settings::default();
+        let lock_file = dir.path().join("retention.lock");
+        let retention = Retention::new(index.clone(), root, settings_of_retention, clock.clone(), &lock_file);
+        let playback = Playback::within(retention.windows(), index, files, clock.clone());
         let recorder = Arc::new(FakeRecorder {
             board: Mutex::default(),
             publish: Mutex::default(),
@@ -92,11 +94,11 @@ impl TestApp {
             clock: clock.clone(),
             access,
             playback,
-            eraser,
             recorder: recorder.clone(),
             sources,
             metrics,
             settings,
+            retention,
             views: ViewLog::default(),
         });
         let router = super::router(state.clone());

@@ -183,6 +183,18 @@ impl TimeRange {
     pub fn overlaps(self, other: TimeRange) -> bool {
         self.start < other.end && other.start < self.end
     }
+    /// The same time in ranges that do not touch, in order.
+    pub fn merged(mut ranges: Vec<TimeRange>) -> Vec<TimeRange> {
+        ranges.sort_unstable_by_key(|r| r.start);
+        let mut out: Vec<TimeRange> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match out.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => out.push(range),
+            }
+        }
+        out
+    }
     pub fn intersection(self, other: TimeRange) -> Option<TimeRange> {
         TimeRange::new(self.start.max(other.start), self.end.min(other.end)).ok()
     }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 
 /// How long a segment stays after its end. Calendar months are counted in the account's zone: see `retention`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RetentionWindow)]
 pub enum Window {
     /// At least one.
     Months(u32),

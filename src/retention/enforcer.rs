@@ -13,7 +13,7 @@ use super::judge::{AccountRules, Judge, Verdict};
 use super::rules::{Plans, judge_at, rule_json};
 use super::window_start::DAY_US;
 use super::{RetentionError, RetentionResult};
-use crate::audit::{Act, Event};
+use crate::audit::{Event, acts};
 use crate::db::{Db, DbResult, IndexChange, MarkRow, NewMark, StreamRow, SweepRow};
 use crate::index::Index;
 use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp, block_path};
@@ -53,13 +53,16 @@ impl Default for Settings {
 }
 
 /// What a run did, or with `dry_run` would have done.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, utoipa::ToSchema)]
+#[schema(as = RetentionRun)]
 pub struct RunReport {
     pub dry_run: bool,
     /// By stream.
+    #[schema(value_type = BTreeMap<String, Amount>)]
     pub marked: BTreeMap<StreamId, Amount>,
     /// Blocks whose mark was taken off again.
     pub rescued: u64,
+    #[schema(value_type = BTreeMap<String, Amount>)]
     pub swept: BTreeMap<StreamId, Amount>,
     pub sweeps: Vec<i64>,
     /// Erasures that people asked for.
@@ -150,8 +153,7 @@ impl Enforcer {
     async fn look_around(&self, now: Timestamp, dry_run: bool) -> RetentionResult<Option<Stop>> {
         let state = self.db().retention_state().await?;
         if let Some((_, why)) = state.stopped {
-            let known = serde_json::from_value(why).ok();
-            return Ok(Some(known.unwrap_or(Stop::ForeignFolder { detail: "stopped by another version".into() })));
+            return Ok(Some(Stop::read(why)));
         }
         let root = self.root.clone();
         let there =
@@ -168,7 +170,7 @@ impl Enforcer {
         }
         if !dry_run {
             let why = serde_json::json!(stop);
-            let event = Event::system(now, Act("retention.stopped")).with("why", why.clone());
+            let event = Event::system(now, acts::RETENTION_STOPPED).with("why", why.clone());
             if self.db().stop_retention(&why, now, event).await? {
                 tracing::error!(reason = %stop, "retention has stopped and deletes nothing until an operator confirms");
             }
@@ -205,7 +207,7 @@ impl Enforcer {
             if dry_run {
                 rescued += blocks.len() as u64;
             } else if !blocks.is_empty() {
-                let event = Event::system(now, Act("retention.rescued")).with("by", "window");
+                let event = Event::system(now, acts::RETENTION_RESCUED).with("by", "window");
                 rescued += self.db().unmark(&blocks, event).await?;
             }
         }
@@ -268,7 +270,7 @@ impl Enforcer {
                 }
             }
             let Some(range) = span(page.iter().map(|b| b.range)) else { continue };
-            let event = Event::system(now, Act("retention.marked")).of_account(&stream.row.account).on_stream(&stream.row.id).over(range);
+            let event = Event::system(now, acts::RETENTION_MARKED).of_account(&stream.row.account).on_stream(&stream.row.id).over(range);
             let rule = marks.first().map(|m| m.rule.clone());
             let marked = self.db().mark(&marks, now, event.with("due_us", due_at.as_micros()).with("rule", rule)).await?;
             page.iter().filter(|b| marked.contains(&b.id)).for_each(|b| amount.add(b));
@@ -291,7 +293,7 @@ impl Enforcer {
         }
         if chunks.is_empty() {
             // Cut short after its last rows went, or all of it was taken by a repair.
-            let event = Event::system(now, Act("retention.swept")).of_account(&sweep.account).with("sweep", sweep.id);
+            let event = Event::system(now, acts::RETENTION_SWEPT).of_account(&sweep.account).with("sweep", sweep.id);
             let done = IndexChange::BlocksSwept { sweep: sweep.id, blocks: Vec::new(), finished: Some(now), event: Box::new(event) };
             self.index.commit(vec![done]).await?;
         }
@@ -320,7 +322,7 @@ impl Enforcer {
     async fn delete_rows(&self, sweep: &SweepRow, chunk: &[MarkRow], finished: Option<Timestamp>, now: Timestamp) -> DbResult<()> {
         let mut amount = Amount::default();
         chunk.iter().for_each(|m| amount.add(&m.block));
-        let mut event = Event::system(now, Act("retention.swept")).of_account(&sweep.account).on_stream(&chunk[0].block.stream);
+        let mut event = Event::system(now, acts::RETENTION_SWEPT).of_account(&sweep.account).on_stream(&chunk[0].block.stream);
         event.range = span(chunk.iter().map(|m| m.block.range));
         let event = event.with("sweep", sweep.id).with("blocks", amount.blocks).with("bytes", amount.bytes);
         let blocks = chunk.iter().map(|m| m.block.id).collect();

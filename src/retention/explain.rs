@@ -10,32 +10,41 @@ use crate::index::Index;
 use crate::media::{StreamId, TimeRange, Timestamp, Window};
 
 /// All that can be said about `at`, seen from `now`.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
 pub struct Explanation {
+    #[schema(value_type = String)]
     pub stream: StreamId,
-    pub at: Timestamp,
+    #[schema(value_type = i64)]
+    pub at_us: Timestamp,
     /// The moment that is asked from: any, past or future.
-    pub now: Timestamp,
+    #[schema(value_type = i64)]
+    pub now_us: Timestamp,
     /// The segment in which `at` lies, while it is stored.
+    #[schema(value_type = Option<Object>, example = json!({ "start_us": 1_777_816_800_000_000_i64, "end_us": 1_777_816_804_000_000_i64 }))]
     pub segment: Option<TimeRange>,
     /// Of that segment, or of footage that ended at `at`.
     pub verdict: Verdict,
     /// What begins before is not served; `None`: everything is.
-    pub window_start: Option<Timestamp>,
+    #[schema(value_type = Option<i64>)]
+    pub window_start_us: Option<Timestamp>,
     pub plan: Option<String>,
     pub plan_version: Option<u32>,
     pub window: Window,
     pub cap_hours: Option<u32>,
     /// When it leaves the window, or has left it, by what is decided; `None`: never.
-    pub leaves_at: Option<Timestamp>,
+    #[schema(value_type = Option<i64>)]
+    pub leaves_at_us: Option<Timestamp>,
     /// Holds that touch it.
     pub holds: Vec<i64>,
-    pub marked_at: Option<Timestamp>,
+    #[schema(value_type = Option<i64>)]
+    pub marked_at_us: Option<Timestamp>,
     /// The end of the grace.
-    pub due_at: Option<Timestamp>,
+    #[schema(value_type = Option<i64>)]
+    pub due_at_us: Option<Timestamp>,
     /// The sweep that took it or is taking it.
     pub sweep: Option<i64>,
     /// Under which it was marked.
+    #[schema(value_type = Option<Object>)]
     pub rule: Option<Value>,
 }
 
@@ -57,19 +66,19 @@ pub async fn explain(index: &Index, rules: &AccountRules, stream: &StreamId, at:
     let plan = rules.history.at(now);
     Ok(Explanation {
         stream: stream.clone(),
-        at,
-        now,
+        at_us: at,
+        now_us: now,
         segment,
         verdict: judge.judge(judged),
-        window_start: judge.window_start(),
+        window_start_us: judge.window_start(),
         plan: plan.map(|p| p.plan.clone()),
         plan_version: plan.map(|p| p.version),
         window: rules.history.window_at(now),
         cap_hours: cap.map(|c| c.hours),
-        leaves_at: leaves_at(judged.end(), judged.end(), rules, cap),
+        leaves_at_us: leaves_at(judged.end(), judged.end(), rules, cap),
         holds: touching.map(|h| h.id).collect(),
-        marked_at: mark.as_ref().map(|m| m.marked_at).or(swept.as_ref().map(|s| s.marked_at)),
-        due_at: mark.as_ref().map(|m| m.due_at),
+        marked_at_us: mark.as_ref().map(|m| m.marked_at).or(swept.as_ref().map(|s| s.marked_at)),
+        due_at_us: mark.as_ref().map(|m| m.due_at),
         sweep: mark.as_ref().and_then(|m| m.sweep).or(swept.as_ref().map(|s| s.sweep)),
         rule: mark.map(|m| m.rule).or(swept.map(|s| s.rule)),
     })

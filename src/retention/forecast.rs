@@ -4,14 +4,15 @@ use serde::Serialize;
 
 use super::judge::{AccountRules, Cap, Held, Judge};
 use super::rules::{cap_at, held_at};
-use crate::db::{BlockBrief, Db, DbResult};
+use crate::db::{BlockBrief, BlockSums, Db, DbResult};
 use crate::media::{PlanHistory, PlanSpan, StreamId, Timestamp, Window};
 
 /// Blocks are read so many at a time: 1 MB of rows.
 pub(super) const PAGE: u32 = 500;
 
 /// How much footage.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, utoipa::ToSchema)]
+#[schema(as = FootageAmount)]
 pub struct Amount {
     pub blocks: u64,
     pub segments: u64,
@@ -27,6 +28,16 @@ impl Amount {
         self.bytes += block.size_bytes;
         self.duration_us += block.range.micros();
     }
+    /// What is left of it without `part`, which was counted in it.
+    #[must_use]
+    pub fn without(self, part: Amount) -> Amount {
+        Amount {
+            blocks: self.blocks.saturating_sub(part.blocks),
+            segments: self.segments.saturating_sub(part.segments),
+            bytes: self.bytes.saturating_sub(part.bytes),
+            duration_us: (self.duration_us - part.duration_us).max(0),
+        }
+    }
     pub fn hours(&self) -> f64 {
         self.duration_us as f64 / 3.6e9
     }
@@ -38,6 +49,12 @@ impl std::ops::AddAssign for Amount {
         self.segments += more.segments;
         self.bytes += more.bytes;
         self.duration_us += more.duration_us;
+    }
+}
+
+impl From<BlockSums> for Amount {
+    fn from(sums: BlockSums) -> Amount {
+        Amount { blocks: sums.blocks, segments: sums.segments, bytes: sums.bytes, duration_us: sums.duration_us }
     }
 }
 
@@ -64,6 +81,29 @@ pub async fn forecast(db: &Db, stream: &StreamId, rules: &AccountRules, then: Ti
         page.iter().filter(|b| !judge.judge(b.range).keeps()).for_each(|b| amount.add(b));
     }
     Ok(amount)
+}
+
+/// What of the stream has left the window at `then` as things are, is still stored, and would be kept. Marked or not: what a
+/// sweep has begun to delete is not counted.
+///
+/// # Errors
+/// [`crate::db::DbError`].
+pub async fn rescued_by(db: &Db, stream: &StreamId, rules: &AccountRules, then: Timestamp, what_if: WhatIf) -> DbResult<Amount> {
+    let (now, other) = (judge_if(db, stream, rules, then, WhatIf::default()).await?, judge_if(db, stream, rules, then, what_if).await?);
+    let mut amount = Amount::default();
+    let rescues = |range| !now.judge(range).keeps() && other.judge(range).keeps();
+    let mut after = Timestamp::MIN.saturating_add_micros(-1);
+    while let Some(page) = expired_page(db, stream, &now, &mut after).await? {
+        page.iter().filter(|b| rescues(b.range)).for_each(|b| amount.add(b));
+    }
+    let mut after = None;
+    loop {
+        let page = db.marks(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(amount) };
+        after = Some(last.block.id);
+        let ours = page.iter().filter(|m| m.sweep.is_none() && m.block.stream == *stream && rescues(m.block.range));
+        ours.for_each(|m| amount.add(&m.block));
+    }
 }
 
 async fn judge_if(db: &Db, stream: &StreamId, rules: &AccountRules, then: Timestamp, what_if: WhatIf) -> DbResult<Judge> {

@@ -6,20 +6,32 @@ use super::window_start::DAY_US;
 use crate::media::{AccountId, Timestamp};
 
 /// Why nothing goes until an operator has looked.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "guard")]
+#[schema(as = RetentionStop)]
 pub enum Stop {
     /// More than a day passed since the last run: the service was off, or the clock was set.
     ClockForward { last_run_us: i64 },
     /// The clock is behind the last run.
     ClockBackward { last_run_us: i64 },
     /// More would go than the forecast of the day before and the permitted share allow.
-    TooMuch { account: AccountId, bytes: u64, forecast_bytes: u64, permitted_bytes: u64 },
+    TooMuch {
+        #[schema(value_type = String)]
+        account: AccountId,
+        bytes: u64,
+        forecast_bytes: u64,
+        permitted_bytes: u64,
+    },
     /// The media folder is not the one these rows belong to.
     ForeignFolder { detail: String },
 }
 
 impl Stop {
+    /// As it was stored.
+    pub(super) fn read(stored: serde_json::Value) -> Stop {
+        serde_json::from_value(stored).unwrap_or(Stop::ForeignFolder { detail: "stopped by another version".into() })
+    }
+
     /// Whether a run may go past this stop because an operator has seen `confirmed`. A foreign folder is never passed.
     pub(super) fn is_covered_by(&self, confirmed: Option<&Stop>) -> bool {
         match (self, confirmed) {

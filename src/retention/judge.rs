@@ -66,10 +66,14 @@ impl Held {
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
+    /// The same time in ranges that do not touch, in order.
+    pub fn merged(&self) -> Vec<TimeRange> {
+        TimeRange::merged(self.ranges.iter().map(|(h, _)| h.range).collect())
+    }
 }
 
 /// Why footage stays.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Keep {
     /// The plan has no end, or nothing is known of it.
@@ -81,7 +85,7 @@ pub enum Keep {
 }
 
 /// Why footage goes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Prune {
     /// The plan's window has passed over it.
@@ -90,7 +94,7 @@ pub enum Prune {
     Cap { hours: u32 },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Verdict {
     Keep(Keep),

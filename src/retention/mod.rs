@@ -6,8 +6,11 @@
 //!            └── rescue ◄─ upgrade or hold, until the sweep has begun
 //! ```
 //!
-//! [`Judge`] decides, purely. The [`Enforcer`] acts on it in batches, the [`Eraser`] on what people ask for, [`explain()`] says what applies to a moment, and
+//! [`Retention`] is the door for everyone else. [`Judge`] decides, purely. The [`Enforcer`] acts on it in batches, the
+//! [`Eraser`] on what people ask for, [`explain()`] says what applies to a moment, and
 //! [`forecast()`] what would go if something changed.
+//!
+//! [`Visibility`] says what of a stream is served now: what has left the window is not, from that moment on.
 //!
 //! Leaves to others: which plan an account has ([`Plans`]), rows (`db`), bytes (`store`).
 //!
@@ -24,27 +27,36 @@
 //! **When things fail.** Every step can be repeated: a mark is set once, a sweep that was cut short is taken up by the next
 //! run, a file that is gone already is no error. What looks wrong ([`Stop`]) stops everything until an operator says go on.
 
+mod desk;
 mod enforcer;
 pub mod erase;
 mod explain;
 mod forecast;
 mod guard;
+mod holding;
 pub mod judge;
+mod overview;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod visibility;
 mod window_start;
 
+pub use desk::{Retention, Status, Stopped};
 pub use enforcer::{Enforcer, RunReport, Settings};
 pub use erase::{Advance, EraseSettings, Eraser, Going};
 pub use explain::{Explanation, explain};
 pub use forecast::{Amount, WhatIf, forecast};
 pub use guard::Stop;
 pub use judge::{AccountRules, Cap, Held, HeldRange, Judge, Keep, Prune, Verdict};
+pub use overview::{AccountOverview, Change, Forecast, StreamForecast, StreamOverview};
 pub use rules::{AccountPlans, NoPlans, Plans};
 pub use visibility::Visibility;
 pub use window_start::window_start;
+
+use std::path::PathBuf;
+
+use crate::media::StreamId;
 
 /// What can go wrong with retention. Nothing is lost by it: the next run goes on.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +69,26 @@ pub enum RetentionError {
     ErasureAhead { end: crate::media::Timestamp, now: crate::media::Timestamp },
     #[error("an erasure is written down with its reason and who asked for it: give both")]
     ErasureWords,
+    #[error(transparent)]
+    Accounts(#[from] crate::accounts::AccountsError),
     #[error("deleting files was cut short: {0}")]
     Interrupted(String),
+    #[error("there is no stream `{0}`")]
+    UnknownStream(StreamId),
+    #[error("there is no hold {0}")]
+    UnknownHold(i64),
+    #[error("{0}")]
+    Hold(String),
+    #[error("a cap is a whole number of hours, from 1 to a century's")]
+    CapHours,
+    #[error("a run of retention is under way; wait until it is over")]
+    Running,
+    #[error("use {path}", path = path.display())]
+    Lock { path: PathBuf, source: std::io::Error },
+    #[error("retention does not stand still; there is nothing to confirm")]
+    NotStopped,
+    #[error("this cannot be confirmed, it has to be put right: {detail}")]
+    Unconfirmable { detail: String },
 }
 
 pub type RetentionResult<T> = Result<T, RetentionError>;

@@ -23,7 +23,7 @@ use retroview::ingest::protocol::PushFormat;
 use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
 use retroview::media::{AccountId, BlockId, GapCause, RunId, RunInfo, StreamId, Timestamp};
 use retroview::playback::Playback;
-use retroview::retention::{EraseSettings, Eraser};
+use retroview::retention::{self, Retention};
 use retroview::segment::{Arrival, Event, Segmenter, SegmenterConfig};
 use retroview::store::{BlockCache, BlockWriter, MediaRoot, NewBlock, NewSegment, RunEnd};
 use tower::ServiceExt;
@@ -40,6 +40,7 @@ pub struct Archive {
     pub clock: Arc<ManualClock>,
     pub db: Db,
     pub index: Index,
+    pub retention: Retention,
     pub router: Router,
     pub admin: String,
     root: MediaRoot,
@@ -106,21 +107,36 @@ impl Archive {
         let (_, admin) = access.create_token(new).await.expect("a token");
         let decoders = DecoderPool::new(env!("CARGO_BIN_EXE_retroview").into(), vec!["decoder".into()], 1, Duration::from_secs(20));
         let files = Arc::new(BlockCache::new(root.clone()));
-        let playback = Playback::new(index.clone(), files, shared.clone()).with_decoders(decoders);
+        let lock_file = dir.path().join("retention.lock");
+        let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), shared.clone(), &lock_file);
+        let playback = Playback::within(retention.windows(), index.clone(), files, shared.clone()).with_decoders(decoders);
         let services = Services {
             db: db.clone(),
             clock: shared,
             access,
             playback,
-            eraser: Eraser::new(index.clone(), root.clone(), EraseSettings::alone()),
             recorder: Arc::new(NothingRecorded),
             sources: SourcePolicy::default(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             settings: HttpSettings::default(),
+            retention: retention.clone(),
             views: ViewLog::default(),
         };
         let router = router(Arc::new(services));
-        Archive { dir, clock, db, index, router, admin, root, next_run: 0, next_sequence: 0, last_end: None, segments_per_block: 3 }
+        Archive {
+            retention,
+            dir,
+            clock,
+            db,
+            index,
+            router,
+            admin,
+            root,
+            next_run: 0,
+            next_sequence: 0,
+            last_end: None,
+            segments_per_block: 3,
+        }
     }
 
     /// Records what `options` describe, from its `start` on, as one run (or more, if the camera changes), in blocks of three

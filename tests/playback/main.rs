@@ -5,3 +5,4 @@ mod archive;
 mod claims_clip;
 mod claims_hls;
 mod claims_parts;
+mod claims_window;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::super::{BlockBrief, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweptRow};
+use super::super::{BlockBrief, BlockSums, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweptRow};
 use super::error::{damaged, id_bytes, json, parse, signed, sql, unsigned};
 use super::holds::block_is_held;
 use super::{SqliteDb, audit, holds};
@@ -24,10 +24,17 @@ macro_rules! select_marks {
 macro_rules! select_swept {
     ($rest:literal) => {
         concat!(
-            "SELECT block, streams.id AS stream, account, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule, sweep
-             FROM swept JOIN streams ON key = stream_key ",
+            "SELECT block, streams.id AS stream, account, start_us, end_us, size_bytes, segment_count, checksum, marked_us, due_us,
+                    rule, sweep FROM swept JOIN streams ON key = stream_key ",
             $rest
         )
+    };
+}
+
+macro_rules! block_sums {
+    () => {
+        "count(*) AS blocks, total(segment_count) AS segments, total(size_bytes) AS bytes, total(end_us - start_us) AS duration,
+         max(end_us) AS last_end"
     };
 }
 
@@ -207,9 +214,39 @@ impl RetentionRows for SqliteDb {
         rows.iter().map(read_sweep).collect()
     }
 
+    async fn sweep(&self, id: i64) -> DbResult<Option<SweepRow>> {
+        let found =
+            sqlx::query("SELECT id, account, begun_us, finished_us FROM sweeps WHERE id = ?").bind(id).fetch_optional(&self.readers).await;
+        found.map_err(sql("read a sweep"))?.as_ref().map(read_sweep).transpose()
+    }
+
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>> {
         let rows = sqlx::query(select_swept!("WHERE sweep = ? ORDER BY stream_key, start_us")).bind(sweep).fetch_all(&self.readers).await;
         rows.map_err(sql("read a receipt"))?.iter().map(read_swept).collect()
+    }
+
+    async fn marked_sums(&self, stream: &StreamId) -> DbResult<(BlockSums, Option<Timestamp>)> {
+        let Some(key) = self.find_key(stream).await? else { return Ok((BlockSums::default(), None)) };
+        let row = sqlx::query(concat!(
+            "SELECT min(due_us) AS due, ",
+            block_sums!(),
+            " FROM marks JOIN blocks ON blocks.id = block WHERE marks.stream_key = ? AND sweep IS NULL"
+        ));
+        let row = row.bind(key.key).fetch_one(&self.readers).await.map_err(sql("add up what is marked"))?;
+        Ok((read_sums(&row)?, row.get::<Option<i64>, _>("due").map(Timestamp)))
+    }
+
+    async fn sum_blocks(&self, stream: &StreamId, range: TimeRange, ended_by: Timestamp) -> DbResult<BlockSums> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(BlockSums::default()) };
+        // As in `swept_in`: blocks last an hour at most.
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            block_sums!(),
+            " FROM blocks WHERE stream_key = ?1 AND segment_count > 0 AND start_us < ?3 AND start_us > ?2 - 7200000000 AND end_us > ?2
+               AND end_us <= ?4"
+        ));
+        let row = row.bind(key.key).bind(range.start().as_micros()).bind(range.end().as_micros()).bind(ended_by.as_micros());
+        read_sums(&row.fetch_one(&self.readers).await.map_err(sql("add up blocks"))?)
     }
 
     async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>> {
@@ -317,9 +354,9 @@ impl RetentionRows for SqliteDb {
 /// Copies a block that this sweep has taken into its receipt. One that is not marked for it is left out: it was done before.
 pub(super) async fn keep_receipt(conn: &mut SqliteConnection, sweep: i64, block: BlockId) -> DbResult<()> {
     sqlx::query(
-        "INSERT INTO swept (sweep, block, stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule)
-         SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes - erased_bytes, segment_count, checksum, marked_us, rule
-         FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ? AND block = ? ON CONFLICT DO NOTHING",
+        "INSERT INTO swept (sweep, block, stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, due_us, rule)
+         SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes - erased_bytes, segment_count, checksum, marked_us,
+                due_us, rule FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ? AND block = ? ON CONFLICT DO NOTHING",
     )
     .bind(sweep)
     .bind(&block.to_bytes()[..])
@@ -343,6 +380,18 @@ pub(super) async fn finish(conn: &mut SqliteConnection, sweep: i64, finished: Op
 async fn left_of(conn: &mut SqliteConnection, sweep: i64) -> DbResult<Vec<MarkRow>> {
     let rows = sqlx::query(select_marks!("WHERE sweep = ? ORDER BY blocks.stream_key, start_us")).bind(sweep).fetch_all(conn).await;
     rows.map_err(sql("read what a sweep takes"))?.iter().map(read_mark).collect()
+}
+
+/// `total` gives floating numbers: exact up to 2^53, which is 9 PB or 285 years.
+fn read_sums(row: &SqliteRow) -> DbResult<BlockSums> {
+    let whole = |name: &str| row.get::<f64, _>(name) as u64;
+    Ok(BlockSums {
+        blocks: unsigned("a count", row.get("blocks"))?,
+        segments: whole("segments"),
+        bytes: whole("bytes"),
+        duration_us: whole("duration").cast_signed(),
+        last_end: row.get::<Option<i64>, _>("last_end").map(Timestamp),
+    })
 }
 
 fn read_brief(row: &SqliteRow) -> DbResult<BlockBrief> {
@@ -370,7 +419,13 @@ fn read_mark(row: &SqliteRow) -> DbResult<MarkRow> {
 
 fn read_swept(row: &SqliteRow) -> DbResult<SweptRow> {
     let rule = json("a receipt", &row.get::<String, _>("rule"))?;
-    Ok(SweptRow { sweep: row.get("sweep"), block: read_brief(row)?, marked_at: Timestamp(row.get("marked_us")), rule })
+    Ok(SweptRow {
+        sweep: row.get("sweep"),
+        block: read_brief(row)?,
+        marked_at: Timestamp(row.get("marked_us")),
+        due_at: Timestamp(row.get("due_us")),
+        rule,
+    })
 }
 
 fn read_sweep(row: &SqliteRow) -> DbResult<SweepRow> {

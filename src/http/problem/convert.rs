@@ -9,6 +9,7 @@ use crate::db::DbError;
 use crate::entitlement::{EntitlementError, Limit};
 use crate::media::{EmptyRange, IdError, TimestampError};
 use crate::playback::PlaybackError;
+use crate::retention::RetentionError;
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -85,6 +86,24 @@ impl From<AccountsError> for Problem {
             E::Plan(_) | E::Zone(_) | E::Language(_) | E::Name | E::TermMonths(_) | E::Words | E::Currency { .. } | E::NotMetered(_) => {
                 Code::InvalidValue
             }
+        };
+        let text = error.to_string();
+        Problem::new(code, format!("{}{}.", text[..1].to_uppercase(), &text[1..]))
+    }
+}
+
+impl From<RetentionError> for Problem {
+    fn from(error: RetentionError) -> Self {
+        use RetentionError as E;
+        let code = match error {
+            E::Db(error) => return error.into(),
+            E::Accounts(error) => return error.into(),
+            E::UnknownStream(stream) => return Problem::unknown_stream(&stream),
+            E::UnknownHold(_) => Code::UnknownHold,
+            E::Hold(_) | E::CapHours | E::ErasureAhead { .. } | E::ErasureWords => Code::InvalidValue,
+            E::Running => Code::RetentionRunning,
+            E::NotStopped | E::Unconfirmable { .. } => Code::RetentionConflict,
+            E::Store(_) | E::Interrupted(_) | E::Lock { .. } => return Problem::internal(error),
         };
         let text = error.to_string();
         Problem::new(code, format!("{}{}.", text[..1].to_uppercase(), &text[1..]))

@@ -141,6 +141,7 @@ async fn change_account(
         ..row
     };
     state.accounts().change(&state.by(&who), changed.clone()).await?;
+    state.retention.changed();
     Ok(Json(view(changed)))
 }
 

@@ -15,6 +15,7 @@ use crate::http::state::{AppState, Services};
 use crate::ingest::StreamStatus;
 use crate::ingest::protocol::StreamState;
 use crate::media::Timestamp;
+use crate::retention::Status;
 use crate::telemetry::metric;
 
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -31,6 +32,7 @@ async fn metrics(State(state): State<AppState>, who: Principal) -> HttpResult<Re
     let mut text = state.metrics.render();
     let streams = read_streams(&state).await?;
     write_streams(&mut text, &streams, state.clock.now());
+    write_retention(&mut text, &state.retention.status().await?, state.clock.now());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -89,6 +91,17 @@ fn write_streams(out: &mut String, streams: &[Measured], now: Timestamp) {
             let (name, id) = (metric::STREAM_STATE, &stream.row.id);
             let _ = writeln!(out, "{name}{{stream=\"{id}\",state=\"{}\"}} {}", word(state), u8::from(is));
         }
+    }
+}
+
+fn write_retention(out: &mut String, status: &Status, now: Timestamp) {
+    let mut line = |name: &'static str, value: String| {
+        let help = metric::ALL.iter().find(|(n, _)| *n == name).map_or("", |(_, help)| help);
+        let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
+    };
+    line(metric::RETENTION_STOPPED, u8::from(status.stopped.is_some()).to_string());
+    if let Some(last) = status.last_run_us {
+        line(metric::RETENTION_LAST_RUN_AGE, format!("{:.3}", now.micros_since(Timestamp::from_micros(last)).max(0) as f64 / 1e6));
     }
 }
 

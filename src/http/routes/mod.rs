@@ -9,11 +9,14 @@ mod document;
 mod erasures;
 mod frames;
 mod health;
+mod holds;
 mod ingest;
 mod media;
 mod metrics;
 mod playlists;
+mod retention;
 mod session;
+mod signing_keys;
 mod streams;
 mod subscriptions;
 mod tokens;
@@ -36,6 +39,9 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(accounts::routes())
         .merge(subscriptions::routes())
         .merge(erasures::routes())
+        .merge(retention::routes())
+        .merge(holds::routes())
+        .merge(signing_keys::routes())
         .merge(streams::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

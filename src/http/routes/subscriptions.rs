@@ -208,6 +208,7 @@ async fn change_renewal(
     state.account_for(&who, Scope::Admin, &account).await?;
     let agreement = Agreement { version: asked.version, words: asked.words };
     state.accounts().set_renewal(&state.by(&who), &account, asked.renews, &agreement).await?;
+    state.retention.changed();
     view(&state, &account).await
 }
 
@@ -240,6 +241,7 @@ async fn upgrade(
     let agreement = Agreement { version: asked.version, words: asked.words };
     let quoted_at = Timestamp::from_micros(asked.quoted_at_us);
     state.accounts().upgrade(&state.by(&who), &account, &asked.plan, asked.plan_version, quoted_at, &agreement).await?;
+    state.retention.changed();
     view(&state, &account).await
 }
 
@@ -255,6 +257,7 @@ async fn schedule_downgrade(
     state.account_for(&who, Scope::Admin, &account).await?;
     let agreement = Agreement { version: asked.version, words: asked.words };
     state.accounts().schedule_downgrade(&state.by(&who), &account, &asked.plan, asked.plan_version, &agreement).await?;
+    state.retention.changed();
     view(&state, &account).await
 }
 
@@ -270,6 +273,7 @@ async fn cancel_downgrade(
     state.account_for(&who, Scope::Admin, &account).await?;
     let agreement = Agreement { version: asked.version, words: asked.words };
     state.accounts().cancel_downgrade(&state.by(&who), &account, &agreement).await?;
+    state.retention.changed();
     view(&state, &account).await
 }
 

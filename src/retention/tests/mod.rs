@@ -270,7 +270,7 @@ async fn any_moment_can_be_explained() {
     let tell = async |step, now| explain(&s.archive.index, &rules, &cam(), at(step), now).await.unwrap();
     let fresh = tell(1, at(20)).await;
     assert_eq!((fresh.segment, fresh.verdict), (Some(steps(1, 2)), Verdict::Keep(Keep::Window)));
-    assert_eq!(fresh.leaves_at, Some(month_after(2)));
+    assert_eq!(fresh.leaves_at_us, Some(month_after(2)));
     assert!(!tell(1, month_after(2)).await.verdict.keeps(), "to the segment, though its block is kept");
     assert!(tell(2, month_after(2)).await.verdict.keeps());
 
@@ -278,7 +278,7 @@ async fn any_moment_can_be_explained() {
     s.run(month_after(6)).await;
     s.run(month_after(6) + HOUR).await;
     let gone = tell(1, month_after(6) + HOUR).await;
-    assert_eq!((gone.segment, gone.sweep, gone.marked_at), (None, Some(1), Some(month_after(6))));
+    assert_eq!((gone.segment, gone.sweep, gone.marked_at_us), (None, Some(1), Some(month_after(6))));
     assert_eq!(gone.rule.unwrap()["months"], 1);
     let held = tell(4, month_after(6) + HOUR).await;
     assert_eq!((held.verdict, held.holds), (Verdict::Keep(Keep::Hold { hold }), vec![hold]));

@@ -1,0 +1,189 @@
+//! Everything there is to do with retention, for the service and the command line alike.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::explain::{Explanation, explain};
+use super::rules::{AccountPlans, Plans};
+use super::{Enforcer, Eraser, RetentionError, RetentionResult, RunReport, Settings, Stop, Visibility};
+use crate::accounts::{Accounts, By};
+use crate::audit::{Event, acts};
+use crate::clock::SharedClock;
+use crate::db::{Db, StreamRow};
+use crate::entitlement::Windows;
+use crate::index::Index;
+use crate::media::{AccountId, StreamId, Timestamp};
+use crate::store::MediaRoot;
+
+/// A century: beyond it, plans are the limit.
+const CAP_HOURS_MAX: u32 = 100 * 366 * 24;
+
+/// Where retention stands.
+#[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = RetentionStatus)]
+pub struct Status {
+    /// When the last run came to its end.
+    pub last_run_us: Option<i64>,
+    /// Since when, and why, nothing is deleted until an operator confirms.
+    pub stopped: Option<Stopped>,
+    /// An operator has confirmed the stop; the next run goes past it.
+    pub confirmed: bool,
+    pub grace_s: u64,
+    pub share_percent: u64,
+}
+
+/// Why the enforcer stands still.
+#[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = RetentionStopped)]
+pub struct Stopped {
+    pub since_us: i64,
+    /// For people.
+    pub why: String,
+    /// For programs.
+    pub stop: Stop,
+}
+
+/// Retention as others see it. Cheap to clone.
+#[derive(Clone)]
+pub struct Retention {
+    pub(super) index: Index,
+    pub(super) accounts: Accounts,
+    pub(super) settings: Settings,
+    visibility: Visibility,
+    enforcer: Enforcer,
+    /// One run at a time, of all processes.
+    lock_file: PathBuf,
+}
+
+impl std::fmt::Debug for Retention {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Retention").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Retention {
+    /// `lock_file` is made when it is not there.
+    pub fn new(index: Index, root: MediaRoot, settings: Settings, clock: SharedClock, lock_file: &Path) -> Retention {
+        let accounts = Accounts::new(Arc::clone(index.db()));
+        let plans: Arc<dyn Plans> = Arc::new(AccountPlans(accounts.clone()));
+        let visibility = Visibility::new(Arc::clone(index.db()), Arc::clone(&plans), clock);
+        let enforcer = Enforcer::new(index.clone(), root, plans, settings.clone());
+        Retention { index, accounts, settings, visibility, enforcer, lock_file: lock_file.to_path_buf() }
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        self.index.db()
+    }
+
+    /// What of each stream is there to be seen.
+    pub fn windows(&self) -> Arc<dyn Windows> {
+        Arc::new(self.visibility.clone())
+    }
+
+    /// What people ask to be erased.
+    pub fn eraser(&self) -> Eraser {
+        self.enforcer.eraser()
+    }
+
+    /// Something that applies to footage has changed: plans, caps, holds, erasures.
+    pub fn changed(&self) {
+        self.visibility.forget();
+    }
+
+    /// One run, or what it would do.
+    ///
+    /// # Errors
+    /// [`RetentionError::Running`] while another process makes one; what [`Enforcer::run_once`] says.
+    pub async fn run(&self, now: Timestamp, dry_run: bool) -> RetentionResult<RunReport> {
+        let lock = if dry_run { None } else { Some(self.lock().await?) };
+        let report = self.enforcer.run_once(now, dry_run).await;
+        drop(lock);
+        report
+    }
+
+    async fn lock(&self) -> RetentionResult<File> {
+        let path = self.lock_file.clone();
+        let take = move || {
+            let file = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = file.map_err(|e| RetentionError::Lock { path: path.clone(), source: e })?;
+            match file.try_lock() {
+                Ok(()) => Ok(file),
+                Err(std::fs::TryLockError::WouldBlock) => Err(RetentionError::Running),
+                Err(std::fs::TryLockError::Error(source)) => Err(RetentionError::Lock { path, source }),
+            }
+        };
+        tokio::task::spawn_blocking(take).await.map_err(|e| RetentionError::Interrupted(e.to_string()))?
+    }
+
+    /// # Errors
+    /// The database does not answer.
+    pub async fn status(&self) -> RetentionResult<Status> {
+        let state = self.db().retention_state().await?;
+        let stopped = state.stopped.map(|(since, why)| {
+            let stop = Stop::read(why);
+            Stopped { since_us: since.as_micros(), why: stop.to_string(), stop }
+        });
+        Ok(Status {
+            last_run_us: state.last_run.map(Timestamp::as_micros),
+            stopped,
+            confirmed: state.confirmed.is_some(),
+            grace_s: self.settings.grace.as_secs(),
+            share_percent: self.settings.share_percent,
+        })
+    }
+
+    /// Somebody has looked at why retention stands still, and says it may go on: past this stop, not past another.
+    ///
+    /// # Errors
+    /// [`RetentionError::NotStopped`]; [`RetentionError::Unconfirmable`] for a media folder that is not ours.
+    pub async fn confirm(&self, by: &By) -> RetentionResult<Stopped> {
+        let stopped = self.status().await?.stopped.ok_or(RetentionError::NotStopped)?;
+        if let Stop::ForeignFolder { detail } = &stopped.stop {
+            let detail = detail.clone();
+            return Err(RetentionError::Unconfirmable { detail });
+        }
+        let event = Event::system(by.now, acts::RETENTION_CONFIRMED).by(by.actor.as_str()).with("why", json!(stopped.stop));
+        self.db().confirm_retention(event).await?;
+        Ok(stopped)
+    }
+
+    /// What applies to `at` of the stream, seen from `now`, and why.
+    ///
+    /// # Errors
+    /// [`RetentionError::UnknownStream`].
+    pub async fn explain(&self, stream: &StreamId, at: Timestamp, now: Timestamp) -> RetentionResult<Explanation> {
+        let row = self.stream(stream).await?;
+        let rules = AccountPlans(self.accounts.clone()).rules(&row.account).await?;
+        Ok(explain(&self.index, &rules, stream, at, now).await?)
+    }
+
+    /// Shortens a stream's window to so many hours, or takes the cap off. A plan's window is never lengthened by it. Footage that
+    /// comes back into the window is served again, as long as it has not been swept.
+    ///
+    /// # Errors
+    /// [`RetentionError::UnknownStream`], [`RetentionError::CapHours`].
+    pub async fn set_cap(&self, by: &By, stream: &StreamId, hours: Option<u32>) -> RetentionResult<()> {
+        if hours.is_some_and(|h| !(1..=CAP_HOURS_MAX).contains(&h)) {
+            return Err(RetentionError::CapHours);
+        }
+        let row = self.stream(stream).await?;
+        let event = Event::system(by.now, acts::CAP_SET).by(by.actor.as_str()).of_account(&row.account).on_stream(stream);
+        self.db().set_cap(stream, hours, &by.actor, by.now, event.with("hours", json!(hours))).await?;
+        self.changed();
+        Ok(())
+    }
+
+    pub(super) async fn stream(&self, stream: &StreamId) -> RetentionResult<StreamRow> {
+        self.db().stream(stream).await?.ok_or_else(|| RetentionError::UnknownStream(stream.clone()))
+    }
+
+    /// The account's streams, removed ones too: their footage is there.
+    pub(super) async fn streams_of(&self, account: &AccountId) -> RetentionResult<Vec<StreamRow>> {
+        let rows = self.db().streams(true).await?;
+        Ok(rows.into_iter().filter(|row| row.account == *account).collect())
+    }
+}
