@@ -12,6 +12,7 @@ use crate::entitlement::{EntitlementError, Principal, Verb, Visible};
 use crate::index::Located;
 use crate::media::fragment::TRUN_AT;
 use crate::media::{BlockId, BlockInfo, BlockState, RunId, RunInfo, Segment, StreamId, TimeRange, Timestamp, VIDEO_TIMESCALE};
+use crate::store::Reading;
 
 /// A segment as it is sent: the stored one, with decode times counted from the Unix epoch.
 ///
@@ -57,6 +58,8 @@ impl SegmentPart {
 #[derive(Clone, Debug)]
 pub struct BlockPart {
     pub block: Arc<BlockInfo>,
+    /// A sweep waits for a download that has begun.
+    _reading: Arc<Reading>,
 }
 
 impl BlockPart {
@@ -139,7 +142,8 @@ impl Playback {
         if permitted.range() != range && permitted.is_whole() {
             return Err(EntitlementError::TimeNotCovered.into());
         }
-        Ok(BlockPart { block })
+        let reading = Arc::new(self.reader().hold(vec![block.id]));
+        Ok(BlockPart { block, _reading: reading })
     }
 
     /// Why no segment starts there: players with a playlist of yesterday ask for what has been deleted since.

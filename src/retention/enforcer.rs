@@ -280,10 +280,12 @@ impl Enforcer {
 
     /// Deletes bytes, then rows, stream by stream.
     async fn sweep(&self, sweep: &SweepRow, blocks: Vec<MarkRow>, now: Timestamp, report: &mut RunReport) -> RetentionResult<()> {
-        let chunks: Vec<&[MarkRow]> = blocks.chunk_by(|a, b| a.block.stream == b.block.stream).collect();
+        // Whoever began to read these may end: the next run takes the sweep up again.
+        let (read, free): (Vec<MarkRow>, Vec<MarkRow>) = blocks.into_iter().partition(|m| self.root.is_read(m.block.id));
+        let chunks: Vec<&[MarkRow]> = free.chunk_by(|a, b| a.block.stream == b.block.stream).collect();
         for (i, chunk) in chunks.iter().enumerate() {
             self.delete_bytes(sweep, chunk, now).await?;
-            let finished = (i + 1 == chunks.len()).then_some(now);
+            let finished = (read.is_empty() && i + 1 == chunks.len()).then_some(now);
             self.delete_rows(sweep, chunk, finished, now).await?;
             let amount = report.swept.entry(chunk[0].block.stream.clone()).or_default();
             chunk.iter().for_each(|m| amount.add(&m.block));
@@ -291,7 +293,7 @@ impl Enforcer {
                 tokio::time::sleep(self.settings.rest).await;
             }
         }
-        if chunks.is_empty() {
+        if chunks.is_empty() && read.is_empty() {
             // Cut short after its last rows went, or all of it was taken by a repair.
             let event = Event::system(now, acts::RETENTION_SWEPT).of_account(&sweep.account).with("sweep", sweep.id);
             let done = IndexChange::BlocksSwept { sweep: sweep.id, blocks: Vec::new(), finished: Some(now), event: Box::new(event) };

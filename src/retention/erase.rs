@@ -87,7 +87,7 @@ pub struct Going {
 
 /// What one look at all requests has done.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, utoipa::ToSchema)]
-#[schema(as = ErasuresAdvance)]
+#[schema(as = ErasuresAdvanced)]
 pub struct Advance {
     /// Blocks from which bytes were erased.
     pub wiped: u64,
@@ -95,7 +95,7 @@ pub struct Advance {
     /// Requests of which something is still to come: a drain to end, a block to be sealed.
     pub waiting: Vec<i64>,
     /// Blocks that resist, and why.
-    #[schema(value_type = Vec<Vec<String>>)]
+    #[schema(value_type = Vec<(String, String)>)]
     pub failed: Vec<(BlockId, String)>,
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Retention`] is the door for everyone else. [`Judge`] decides, purely. The [`Enforcer`] acts on it in batches, the
-//! [`Eraser`] on what people ask for, [`explain()`] says what applies to a moment, and
+//! [`Eraser`] on what people ask for; [`explain()`] says what applies to a moment, and
 //! [`forecast()`] what would go if something changed.
 //!
 //! [`Visibility`] says what of a stream is served now: what has left the window is not, from that moment on.
@@ -56,7 +56,7 @@ pub use window_start::window_start;
 
 use std::path::PathBuf;
 
-use crate::media::StreamId;
+use crate::media::{StreamId, Timestamp};
 
 /// What can go wrong with retention. Nothing is lost by it: the next run goes on.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +65,12 @@ pub enum RetentionError {
     Db(#[from] crate::db::DbError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
-    #[error("footage of the future cannot be erased: {end} has not passed; end the range at {now} or before")]
-    ErasureAhead { end: crate::media::Timestamp, now: crate::media::Timestamp },
-    #[error("an erasure is written down with its reason and who asked for it: give both")]
-    ErasureWords,
     #[error(transparent)]
     Accounts(#[from] crate::accounts::AccountsError),
+    #[error("footage of the future cannot be erased: {end} has not passed; end the range at {now} or before")]
+    ErasureAhead { end: Timestamp, now: Timestamp },
+    #[error("an erasure is written down with its reason and who asked for it: give both")]
+    ErasureWords,
     #[error("deleting files was cut short: {0}")]
     Interrupted(String),
     #[error("there is no stream `{0}`")]

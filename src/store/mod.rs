@@ -36,6 +36,7 @@ mod journal;
 pub mod mapped;
 mod mend;
 mod reader;
+mod reading;
 mod remove;
 mod root;
 mod scan;
@@ -53,6 +54,7 @@ pub use gone::{GoneBlock, GoneKind, GoneNote, forget_gone_before, gone_notes, no
 pub use journal::{OpenNote, forget_open, open_notes};
 pub use mend::{MendedBlock, copy_block, move_to_lost, provable_segments, remove_copy, remove_empty};
 pub use reader::{BlockCache, BlockFile};
+pub use reading::Reading;
 pub use remove::remove_block;
 pub use root::{IDENTITY_FILE, LOST_FOLDER, MediaRoot, StreamCard};
 pub use scan::{Damage, Found, Recovered, RecoveredState, Scan, SealedFile, is_being_written, read_header, read_sealed, recover, scan};

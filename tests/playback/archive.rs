@@ -43,6 +43,7 @@ pub struct Archive {
     pub retention: Retention,
     pub router: Router,
     pub admin: String,
+    access: Access,
     root: MediaRoot,
     next_run: u64,
     next_sequence: u64,
@@ -74,6 +75,20 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+/// An answer that has begun.
+pub struct Begun {
+    first: Bytes,
+    body: Body,
+}
+
+impl Begun {
+    /// All of it.
+    pub async fn rest(self) -> Bytes {
+        let rest = self.body.collect().await.expect("a whole body").to_bytes();
+        [self.first, rest].concat().into()
+    }
 }
 
 impl Answer {
@@ -113,7 +128,7 @@ impl Archive {
         let services = Services {
             db: db.clone(),
             clock: shared,
-            access,
+            access: access.clone(),
             playback,
             recorder: Arc::new(NothingRecorded),
             sources: SourcePolicy::default(),
@@ -125,6 +140,7 @@ impl Archive {
         let router = router(Arc::new(services));
         Archive {
             retention,
+            access,
             dir,
             clock,
             db,
@@ -171,6 +187,27 @@ impl Archive {
         for change in cutter.changes {
             self.index.commit(vec![change]).await.expect("a commit");
         }
+    }
+
+    /// A bearer token with these scopes.
+    pub async fn token(&self, scopes: &[Scope]) -> String {
+        let new = NewToken {
+            account: AccountId::main(),
+            name: "more".into(),
+            scopes: scopes.iter().copied().collect(),
+            streams: Vec::new(),
+            expires_at: None,
+        };
+        self.access.create_token(new).await.expect("a token").1
+    }
+
+    /// An answer of which only the first piece has been read.
+    pub async fn begin(&self, uri: &str) -> Begun {
+        let request = Request::builder().uri(uri).header("host", "rv.test").header("authorization", format!("Bearer {}", self.admin));
+        let request = request.body(Body::empty()).expect("a request");
+        let mut body = self.router.clone().oneshot(request).await.expect("an answer").into_body();
+        let first = body.frame().await.expect("something").expect("a piece").into_data().expect("bytes");
+        Begun { first, body }
     }
 
     /// As an administrator.

@@ -55,9 +55,9 @@ codes! {
     UnknownBlock 404 "unknown_block" "There is no such block",
     UnknownSegment 404 "unknown_segment" "No segment begins there",
     UnknownAccount 404 "unknown_account" "There is no such account",
-    UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownHold 404 "unknown_hold" "There is no such hold",
     UnknownKey 404 "unknown_key" "There is no such key",
+    UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownToken 404 "unknown_token" "There is no such token",
     /// With `previous_end_us` and `next_start_us`.
     NoFootage 404 "no_footage" "There is no footage there",
@@ -76,16 +76,16 @@ codes! {
     QuoteOutdated 409 "quote_outdated" "This quote is not good any more",
     /// What the subscription is now does not allow it.
     PlanConflict 409 "plan_conflict" "The subscription does not allow this now",
-    /// With `holds`.
-    Held 409 "held" "A hold keeps this",
-    /// With `erasure`.
-    BeingErased 409 "being_erased" "This is being erased",
     /// A run of retention is under way.
     RetentionRunning 409 "retention_running" "Retention is at work at this moment",
     /// Retention does not stand still, or what stopped it cannot be confirmed.
     RetentionConflict 409 "retention_conflict" "Retention does not allow this now",
     /// The key signs new addresses.
     KeyInUse 409 "key_in_use" "This key is in use",
+    /// With `holds`.
+    Held 409 "held" "A hold keeps this",
+    /// With `erasure`.
+    BeingErased 409 "being_erased" "This is being erased",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
     /// Outside the retention window, perhaps deleted. With `reason` (`plan`, `cap`) and `window_start_us`.

@@ -61,6 +61,20 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/erasures", "mao"),
     ("POST /v1/erasures", "mo"),
     ("GET /v1/erasures/{id}", "mao"),
+    ("GET /v1/retention", "o"),
+    ("POST /v1/retention/run", "o"),
+    ("POST /v1/retention/confirm", "o"),
+    ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
+    ("PUT /v1/streams/{stream}/cap", "mo"),
+    ("GET /v1/accounts/{account}/retention", "mao"),
+    ("GET /v1/accounts/{account}/retention/forecast", "mao"),
+    ("GET /v1/accounts/{account}/holds", "mao"),
+    ("POST /v1/accounts/{account}/holds", "mo"),
+    ("GET /v1/accounts/{account}/holds/{hold}", "mao"),
+    ("POST /v1/accounts/{account}/holds/{hold}/release", "mo"),
+    ("GET /v1/signing-keys", "o"),
+    ("POST /v1/signing-keys", "o"),
+    ("DELETE /v1/signing-keys/{key}", "o"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
 ];
@@ -71,6 +85,10 @@ fn body(route: &str) -> Value {
     match path {
         "POST /v1/streams" => json!({ "id": "cam9", "source": "push:" }),
         "POST /v1/streams/{stream}/urls" => json!({ "start": "-60" }),
+        "PUT /v1/streams/{stream}/cap" => json!({ "hours": null }),
+        "POST /v1/accounts/{account}/holds" => {
+            json!({ "streams": ["cam1"], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
+        }
         "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"] }),
         "POST /v1/erasures" => json!({ "stream": "cam1", "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
         "POST /v1/accounts" => json!({ "id": "new", "name": "New", "zone": "UTC", "plan": "basic" }),
@@ -89,6 +107,8 @@ fn filled(path: &str, stream: &str, account: &str, token: &str) -> String {
     path.replace("{stream}", stream)
         .replace("{account}", account)
         .replace("{id}", token)
+        .replace("{hold}", "1")
+        .replace("{key}", "9")
         .replace("{run}", RUN)
         .replace("{block}", RUN)
         .replace("{start_us}", "1")
