@@ -169,11 +169,15 @@ fn playback(opened: &Opened, windows: Arc<dyn Windows>) -> Result<Playback, Star
     Ok(Playback::within(windows, opened.index.clone(), files, opened.clock.clone()).with_decoders(decoders))
 }
 
+/// How careful retention is, as the operator chose.
+pub fn retention_settings(config: &Config) -> retention::Settings {
+    let c = &config.retention;
+    retention::Settings { grace: c.grace, share_percent: c.share_percent, ..retention::Settings::default() }
+}
+
 /// Everything there is to do with retention; `index` as [`Index::for_command`] makes it when a service may be running.
 pub fn retention(config: &Config, index: Index, root: &MediaRoot, clock: SharedClock) -> Retention {
-    let c = &config.retention;
-    let settings = retention::Settings { grace: c.grace, share_percent: c.share_percent, ..retention::Settings::default() };
-    Retention::new(index, root.clone(), settings, clock, &config.retention_lock_path())
+    Retention::new(index, root.clone(), retention_settings(config), clock, &config.retention_lock_path())
 }
 
 /// Long enough for recording and playback to have begun, short enough that who starts a service sees what it says.

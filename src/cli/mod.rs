@@ -19,6 +19,7 @@ mod failure;
 mod import;
 mod index;
 mod output;
+mod papers;
 mod serve;
 mod streams;
 mod subscription;
@@ -72,6 +73,8 @@ enum Command {
     Subscription(subscription::SubscriptionArgs),
     /// Erase footage because somebody asks for it.
     Erase(erase::EraseArgs),
+    /// How long footage stays: receipts of what went, attestations of what is there.
+    Retention(papers::PapersArgs),
     /// Bearer tokens for programs.
     Tokens(tokens::TokensArgs),
     /// Who can sign in.
@@ -118,6 +121,7 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Plans(args) => subscription::run_plans(args, &context),
         Command::Subscription(args) => subscription::run(args, &context),
         Command::Erase(args) => erase::run(args, &context),
+        Command::Retention(args) => papers::run(args, &context),
         Command::Tokens(args) => tokens::run(args, &context),
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),

@@ -16,6 +16,7 @@ mod operate;
 mod playback;
 mod push;
 mod random;
+mod receipts;
 mod sources;
 mod start_and_stop;
 mod workers;

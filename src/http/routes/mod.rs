@@ -14,6 +14,7 @@ mod ingest;
 mod media;
 mod metrics;
 mod playlists;
+mod receipts;
 mod retention;
 mod session;
 mod signing_keys;
@@ -39,6 +40,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(accounts::routes())
         .merge(subscriptions::routes())
         .merge(erasures::routes())
+        .merge(receipts::routes())
         .merge(retention::routes())
         .merge(holds::routes())
         .merge(signing_keys::routes())

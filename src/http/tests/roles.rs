@@ -75,6 +75,9 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/signing-keys", "o"),
     ("POST /v1/signing-keys", "o"),
     ("DELETE /v1/signing-keys/{key}", "o"),
+    ("GET /v1/receipts", "mao"),
+    ("GET /v1/receipts/{id}", "mao"),
+    ("GET /v1/streams/{stream}/attestation", "mao"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
 ];
