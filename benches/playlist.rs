@@ -109,6 +109,7 @@ impl Durations {
             audio_bytes: 64_000,
             keyframe_bytes: 80_000 + keyframe,
             independent: true,
+            erased: false,
         }
     }
 }

@@ -88,3 +88,41 @@ CREATE TABLE retention_state (
     confirmed TEXT                         -- JSON: the stop that an operator has seen; the next run goes past it once
 ) STRICT;
 INSERT INTO retention_state (id) VALUES (1);
+
+-- Media of a block's segments that an erasure took: part of size_bytes, but not footage. segment_count counts the others.
+ALTER TABLE blocks ADD COLUMN erased_bytes INTEGER NOT NULL DEFAULT 0;
+
+-- Requests to erase. From the row on nothing of the range is served.
+CREATE TABLE erasures (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given out twice: the audit log names it
+    account TEXT NOT NULL,
+    stream_key INTEGER REFERENCES streams (key), -- NULL: every stream of the account
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    asked_by TEXT NOT NULL,                -- whose wish it is
+    actor TEXT NOT NULL,                   -- who entered it
+    asked_us INTEGER NOT NULL,
+    finished_us INTEGER                    -- NULL: bytes of it may still be there
+) STRICT;
+CREATE INDEX erasures_unfinished ON erasures (account) WHERE finished_us IS NULL;
+CREATE INDEX erasures_by_account ON erasures (account, id);
+
+-- What erasures took of which block. While gone_us is NULL the rows do not lead to it any more, but its bytes are there.
+CREATE TABLE erased (
+    erasure INTEGER NOT NULL REFERENCES erasures (id),
+    block BLOB NOT NULL,
+    stream_key INTEGER NOT NULL REFERENCES streams (key),
+    start_us INTEGER NOT NULL,             -- of the first segment that went
+    end_us INTEGER NOT NULL,               -- of the last
+    whole INTEGER NOT NULL,                -- 1: nothing was left, the file goes too
+    segment_count INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,           -- of media
+    checksum INTEGER,                      -- of the block before
+    hidden_us INTEGER NOT NULL,
+    gone_us INTEGER,
+    PRIMARY KEY (erasure, block)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erased_pending ON erased (hidden_us, block) WHERE gone_us IS NULL;
+CREATE INDEX erased_by_block ON erased (block);
+CREATE INDEX erased_by_time ON erased (stream_key, start_us);

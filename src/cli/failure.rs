@@ -109,6 +109,8 @@ impl Failure {
         match db {
             Some(DbError::Missing { .. }) => Failure::new(Exit::NotFound, message),
             Some(DbError::Exists { .. } | DbError::Overlap { .. } | DbError::Changed { .. }) => Failure::new(Exit::Conflict, message),
+            Some(DbError::Held { .. }) => Failure::new(Exit::Conflict, message).hint("retroview holds list"),
+            Some(DbError::Erasing { .. }) => Failure::new(Exit::Conflict, message).hint("retroview erase list"),
             Some(DbError::Locked(_)) => Failure::new(Exit::Conflict, message).hint("the same again in a moment"),
             Some(DbError::ReadOnly(_)) => {
                 Failure::new(Exit::Failed, message).hint("running it as the user that owns the data directory (sudo -u …)")

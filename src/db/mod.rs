@@ -10,6 +10,7 @@ mod access;
 mod accounts;
 #[cfg(test)]
 pub(crate) mod contract;
+mod erasure;
 mod keys;
 mod retention;
 pub mod sqlite;
@@ -26,6 +27,14 @@ pub use keys::{KeyRows, SigningKeyRow};
 
 use crate::audit::{Chain, Event, Record};
 use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunId, RunInfo, SegmentEntry, StreamId, TimeRange, Timestamp};
+
+fn holds_keep(holds: &[i64]) -> String {
+    let names: Vec<String> = holds.iter().map(i64::to_string).collect();
+    match holds.len() {
+        1 => format!("hold {} keeps", names[0]),
+        _ => format!("holds {} keep", names.join(", ")),
+    }
+}
 
 /// What can go wrong with rows.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +65,15 @@ pub enum DbError {
     NotOurs { path: PathBuf, detail: String },
     #[error("{path} was last used by a newer Retroview (its tables are of version {found}): update this one")]
     Newer { path: PathBuf, found: i64 },
+    #[error("{} what is to be erased; release {} first, or leave it out", holds_keep(holds), if holds.len() == 1 { "it" } else { "them" })]
+    Held { holds: Vec<i64> },
+    #[error("erasure {erasure} was asked for before and is under way: it is too late to hold this; hold what lies outside it")]
+    Erasing { erasure: i64 },
     #[error("{what} in the database is damaged: {detail}")]
     Damaged { what: &'static str, detail: String },
 }
 
+pub use erasure::{ErasedBlock, ErasureRow, ErasureRows, NewErasure};
 pub use retention::{
     BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
     SweepRow, SweptRow,
@@ -116,6 +130,23 @@ pub enum IndexChange {
         blocks: Vec<BlockId>,
         finished: Option<Timestamp>,
         /// Recorded in the same transaction.
+        event: Box<Event>,
+    },
+    /// Segments at these positions of these blocks are footage no longer: no row leads to them, their time is a gap of cause
+    /// [`GapCause::Erased`], and their bytes are to go. Blocks that are open, gone, or being swept, and what a hold touches at `at`,
+    /// are passed over. Recorded, with what was taken, when something was.
+    SegmentsErased {
+        erasure: i64,
+        blocks: Vec<(BlockId, Vec<u32>)>,
+        at: Timestamp,
+        event: Box<Event>,
+    },
+    /// The bytes of erased segments are gone: of blocks with a checksum the rest is there, the others' rows go.
+    ErasedBytesGone {
+        blocks: Vec<(BlockId, Option<u64>)>,
+        /// What was hidden later is still there.
+        hidden_until: Timestamp,
+        at: Timestamp,
         event: Box<Event>,
     },
     /// Tells other processes, with this very commit, that footage changed: [`StreamRows::streams_generation`]
@@ -270,10 +301,30 @@ pub trait InstallationRows: Send + Sync {
 
 /// Everything an installation keeps in rows.
 pub trait Database:
-    StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + KeyRows + HoldRows + RetentionRows + Health
+    StreamRows
+    + FootageRows
+    + AccessRows
+    + InstallationRows
+    + AuditRows
+    + AccountRows
+    + KeyRows
+    + HoldRows
+    + RetentionRows
+    + ErasureRows
+    + Health
 {
 }
 impl<T> Database for T where
-    T: StreamRows + FootageRows + AccessRows + InstallationRows + AuditRows + AccountRows + KeyRows + HoldRows + RetentionRows + Health
+    T: StreamRows
+        + FootageRows
+        + AccessRows
+        + InstallationRows
+        + AuditRows
+        + AccountRows
+        + KeyRows
+        + HoldRows
+        + RetentionRows
+        + ErasureRows
+        + Health
 {
 }

@@ -77,7 +77,8 @@ pub trait HoldRows: Send + Sync {
     /// `too_late`.
     ///
     /// # Errors
-    /// [`super::DbError::Missing`] for a stream that is not the account's.
+    /// [`super::DbError::Missing`] for a stream that is not the account's; [`super::DbError::Erasing`] where an erasure that was asked
+    /// for before is not finished: it is too late then, and a hold would promise what it cannot keep.
     async fn place_hold(&self, new: &NewHold, now: Timestamp, event: Event) -> DbResult<PlacedHold>;
     /// Releases a hold. With `two_people` the second of two different ones does. Recorded only when something changes.
     ///

@@ -48,6 +48,16 @@ impl Index {
                     gone.extend(inner.db.block(*block).await?);
                 }
             }
+            if let IndexChange::SegmentsErased { blocks, .. } = change {
+                for (block, _) in blocks {
+                    gone.extend(inner.db.block(*block).await?);
+                }
+            }
+            if let IndexChange::ErasedBytesGone { blocks, .. } = change {
+                for (block, _) in blocks {
+                    gone.extend(inner.db.block(*block).await?);
+                }
+            }
         }
         let began = Stopwatch::start();
         inner.db.commit(&changes).await?;
@@ -133,6 +143,8 @@ impl Index {
                 IndexChange::SegmentAppended { .. }
                 | IndexChange::BlockForgotten { .. }
                 | IndexChange::BlocksSwept { .. }
+                | IndexChange::SegmentsErased { .. }
+                | IndexChange::ErasedBytesGone { .. }
                 | IndexChange::Announced => {}
                 IndexChange::BlockSealed { block, .. } => {
                     if let Some(open) = cache.open_block(*block) {

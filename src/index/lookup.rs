@@ -49,18 +49,14 @@ impl Index {
     /// # Errors
     /// [`crate::db::DbError`].
     pub async fn segments(&self, stream: &StreamId, range: TimeRange, limit: usize) -> DbResult<Vec<Located>> {
-        // Every block holds at least one segment of the range, so `limit` blocks are enough.
-        let blocks = self.blocks(stream, range, limit).await?;
-        let mut out = Vec::with_capacity(blocks.iter().map(|b| b.table.len()).sum::<usize>().min(limit));
-        for block in &blocks {
-            for segment in block.segments() {
-                if segment.start >= range.end() || out.len() == limit {
-                    break;
-                }
-                if segment.end() > range.start() {
-                    out.push(Located { block: Arc::clone(block), segment });
-                }
-            }
+        let mut out = Vec::new();
+        let mut rest = Some(range);
+        while let Some(range) = rest {
+            // Nearly every block holds a segment of the range; where something was erased, it may be the next one's turn.
+            let blocks = self.blocks(stream, range, limit).await?;
+            blocks.iter().for_each(|block| take(&mut out, block, range, limit));
+            let more = blocks.len() == limit && out.len() < limit;
+            rest = blocks.last().filter(|_| more).and_then(|last| TimeRange::new(last.end(), range.end()).ok());
         }
         Ok(out)
     }
@@ -169,6 +165,18 @@ impl Index {
             for hour in hours {
                 self.0.cache.keep_hour(memory, epoch, hour, Arc::from([]));
             }
+        }
+    }
+}
+
+/// Appends the block's segments of `range`, up to `limit`.
+fn take(out: &mut Vec<Located>, block: &Arc<BlockInfo>, range: TimeRange, limit: usize) {
+    for segment in block.segments().take_while(|s| s.start < range.end()) {
+        if out.len() == limit {
+            return;
+        }
+        if segment.end() > range.start() {
+            out.push(Located { block: Arc::clone(block), segment });
         }
     }
 }

@@ -104,7 +104,7 @@ async fn candidates(index: &Index, root: &MediaRoot) -> IndexResult<BTreeMap<Blo
 async fn recover_block(index: &Index, root: &MediaRoot, id: BlockId, candidate: Candidate, report: &mut RecoveryReport) -> IndexResult<()> {
     let path = root.file(&candidate.path);
     // The last committed segment is read again: a power cut may have taken it where syncs are not for each.
-    let verify_from = candidate.row.as_ref().and_then(|row| row.segments().last()).map_or(0, |s| s.offset);
+    let verify_from = candidate.row.as_ref().and_then(|row| row.places().last()).map_or(0, |s| s.offset);
     let known = candidate.row.as_ref().map_or(0, |row| row.table.len());
     let recovered = match recover_file(path.clone(), verify_from).await {
         Ok(recovered) => recovered,

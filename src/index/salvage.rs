@@ -12,11 +12,15 @@ use crate::db::IndexChange;
 use crate::media::{AccountId, BlockId, BlockInfo, Gap, GapCause, RunInfo, StreamId, TimeRange, Timestamp};
 use crate::store::{self, BlockHeader, Found, MediaRoot, RunEnd, StoreError, StoreResult};
 
-/// Segments that follow one another in time and number. What goes back in time is left out.
+/// Segments that follow one another in time and number. What goes back in time is left out, and so is what was erased: zeros are
+/// not worth a copy.
 pub(super) fn stretches(segments: &[Found]) -> Vec<&[Found]> {
     let mut end = Timestamp::MIN;
     let mut in_order = Vec::new();
-    for stretch in segments.chunk_by(|a, b| a.range().end() == b.header.start && a.header.sequence + 1 == b.header.sequence) {
+    let follows = |a: &Found, b: &Found| {
+        a.range().end() == b.header.start && a.header.sequence + 1 == b.header.sequence && a.header.entry.erased == b.header.entry.erased
+    };
+    for stretch in segments.chunk_by(follows).filter(|stretch| !stretch[0].header.entry.erased) {
         if stretch[0].header.start >= end {
             end = stretch.last().map_or(end, |last| last.range().end());
             in_order.push(stretch);

@@ -228,7 +228,7 @@ impl Archive {
         text
     }
 
-    /// The stream's coverage as a drawing: `#` footage, `!` damaged, `.` other gaps, `_` neither.
+    /// The stream's coverage as a drawing: `#` footage, `!` damaged, `x` erased, `.` other gaps, `_` neither.
     pub(crate) async fn coverage(&self, stream: &str, n: usize) -> String {
         let stream: StreamId = stream.parse().unwrap();
         let mut drawing = String::new();
@@ -239,6 +239,7 @@ impl Archive {
             drawing.push(match (footage.len(), gaps.as_slice()) {
                 (1, []) => '#',
                 (0, [gap]) if gap.cause == GapCause::Damaged => '!',
+                (0, [gap]) if gap.cause == GapCause::Erased => 'x',
                 (0, [_]) => '.',
                 (0, []) => '_',
                 other => panic!("step {step}: {other:?}"),
@@ -253,7 +254,8 @@ impl Archive {
         let mut media = BTreeMap::new();
         for block in self.db.blocks_in(&stream, TimeRange::ALL, 10_000).await.unwrap() {
             let bytes = fs::read(self.root.file(&block.path())).unwrap();
-            for (segment, sequence) in block.segments().zip(block.first_sequence..) {
+            for segment in block.segments() {
+                let sequence = block.first_sequence + u64::from(segment.position);
                 let from = usize::try_from(segment.media_offset()).unwrap();
                 let body = bytes[from..from + segment.entry.media_bytes() as usize].to_vec();
                 assert!(media.insert(segment.start, (sequence, body)).is_none());

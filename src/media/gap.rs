@@ -49,10 +49,12 @@ pub enum GapCause {
     Damaged = 18,
     /// The stream did not exist yet, or had been removed.
     Removed = 19,
+    /// Footage was here and was erased because somebody asked for it.
+    Erased = 20,
 }
 
 impl GapCause {
-    pub const ALL: [GapCause; 20] = [
+    pub const ALL: [GapCause; 21] = [
         GapCause::Unknown,
         GapCause::SourceUnreachable,
         GapCause::SourceRefused,
@@ -73,6 +75,7 @@ impl GapCause {
         GapCause::NotImported,
         GapCause::Damaged,
         GapCause::Removed,
+        GapCause::Erased,
     ];
 
     pub fn code(self) -> u8 {
@@ -105,6 +108,7 @@ impl GapCause {
             GapCause::NotImported => "not_imported",
             GapCause::Damaged => "damaged",
             GapCause::Removed => "removed",
+            GapCause::Erased => "erased",
         }
     }
 }

@@ -5,7 +5,10 @@
 //! and in the file, so they follow from the sums.
 //!
 //! Packed form: per segment, LEB128 varints `wall_us`, zigzag(`media_us - wall_us`), `video_bytes`,
-//! `audio_bytes`, `keyframe_bytes`, `flags`. Little more than 12 bytes a segment in practice.
+//! `audio_bytes`, `keyframe_bytes`, `flags` (1 independent, 2 erased). Little more than 12 bytes a segment in practice.
+//!
+//! An erased segment keeps its entry: its time and its bytes in the file are still taken, so that what follows keeps place,
+//! number and address. Whoever plays, lists or counts footage passes it over.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +29,9 @@ pub struct SegmentEntry {
     pub keyframe_bytes: u32,
     /// The first sample is a keyframe. A source that sends none is cut anyway, and says so here.
     pub independent: bool,
+    /// An erasure took it: nothing but its place is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 impl SegmentEntry {
@@ -93,6 +99,22 @@ impl SegmentTable {
     pub fn push(&mut self, entry: SegmentEntry) {
         self.entries.push(entry);
     }
+    /// How many of the segments can be played.
+    pub fn kept(&self) -> usize {
+        self.entries.iter().filter(|e| !e.erased).count()
+    }
+    /// Media of erased segments: in the file's length, and not footage.
+    pub fn erased_bytes(&self) -> u64 {
+        self.entries.iter().filter(|e| e.erased).map(|e| u64::from(e.media_bytes())).sum()
+    }
+    /// Marks the segments at these positions as erased; positions past the end are passed over.
+    pub fn erase(&mut self, positions: &[u32]) {
+        for position in positions {
+            if let Some(entry) = self.entries.get_mut(*position as usize) {
+                entry.erased = true;
+            }
+        }
+    }
     pub fn wall_us(&self) -> i64 {
         self.entries.iter().map(|e| i64::from(e.wall_us)).sum()
     }
@@ -137,7 +159,7 @@ pub(super) fn pack_entry(out: &mut Vec<u8>, e: &SegmentEntry) {
     put_varint(out, u64::from(e.video_bytes));
     put_varint(out, u64::from(e.audio_bytes));
     put_varint(out, u64::from(e.keyframe_bytes));
-    put_varint(out, u64::from(e.independent));
+    put_varint(out, u64::from(e.independent) | u64::from(e.erased) << 1);
 }
 
 fn unpack_entry(bytes: &[u8], at: &mut usize) -> Option<SegmentEntry> {
@@ -151,8 +173,11 @@ fn unpack_entry(bytes: &[u8], at: &mut usize) -> Option<SegmentEntry> {
         video_bytes: u32::try_from(next()?).ok()?,
         audio_bytes: u32::try_from(next()?).ok()?,
         keyframe_bytes: u32::try_from(next()?).ok()?,
-        independent: next()? & 1 == 1,
+        independent: false,
+        erased: false,
     };
+    let flags = next()?;
+    let entry = SegmentEntry { independent: flags & 1 == 1, erased: flags & 2 == 2, ..entry };
     // Sums of entries are used as offsets: refuse what no writer makes.
     let total = u64::from(entry.video_bytes) + u64::from(entry.audio_bytes);
     (entry.wall_us > 0 && total <= u64::from(u32::MAX / 2) && entry.keyframe_bytes <= entry.video_bytes).then_some(entry)
@@ -188,14 +213,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry() -> impl Strategy<Value = SegmentEntry> {
-        (1u32..60_000_000, 0u32..60_000_000, 0u32..1 << 29, 0u32..1 << 24, any::<bool>()).prop_map(
-            |(wall_us, media_us, video_bytes, audio_bytes, independent)| SegmentEntry {
+        (1u32..60_000_000, 0u32..60_000_000, 0u32..1 << 29, 0u32..1 << 24, any::<bool>(), any::<bool>()).prop_map(
+            |(wall_us, media_us, video_bytes, audio_bytes, independent, erased)| SegmentEntry {
                 wall_us,
                 media_us,
                 video_bytes,
                 audio_bytes,
                 keyframe_bytes: video_bytes / 3,
                 independent,
+                erased,
             },
         )
     }
@@ -222,6 +248,7 @@ mod tests {
             audio_bytes: 10,
             keyframe_bytes: 5,
             independent: true,
+            erased: false,
         };
         let table = SegmentTable::from_entries(vec![e(4_000_000, 100), e(5_000_000, 200)]);
         let s: Vec<_> = table.segments(Timestamp::from_secs(100), 1000).collect();
@@ -239,6 +266,7 @@ mod tests {
             audio_bytes: 64_000,
             keyframe_bytes: 90_000,
             independent: true,
+            erased: false,
         };
         assert!(SegmentTable::from_entries(vec![entry]).pack().len() <= 16);
     }

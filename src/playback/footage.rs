@@ -19,40 +19,41 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// The segments of `block` that overlap `range`; `None` when there are none.
-    pub fn of(block: &Arc<BlockInfo>, range: TimeRange) -> Option<Slice> {
-        let mut slice: Option<Slice> = None;
-        for (position, segment) in block.segments().enumerate() {
-            if segment.start >= range.end() {
-                break;
-            }
-            if segment.end() > range.start() {
-                let slice = slice.get_or_insert_with(|| Slice {
+    /// The segments of `block` that overlap `range`: one slice, or more where something between them was erased.
+    pub fn of(block: &Arc<BlockInfo>, range: TimeRange) -> Vec<Slice> {
+        let mut slices: Vec<Slice> = Vec::new();
+        let inside = block.segments().take_while(|s| s.start < range.end()).filter(|s| s.end() > range.start());
+        for segment in inside {
+            let position = segment.position as usize;
+            match slices.last_mut().filter(|last| last.to == position) {
+                Some(last) => last.to += 1,
+                None => slices.push(Slice {
                     block: block.clone(),
                     from: position,
-                    to: position,
+                    to: position + 1,
                     start: segment.start,
                     offset: segment.offset,
-                });
-                slice.to = position + 1;
+                }),
             }
         }
-        slice
+        slices
     }
 
-    /// Takes in segments before the first until that one starts with a keyframe; not past the start of the block.
+    /// Takes in segments before the first until that one starts with a keyframe; not past the start of the block, nor past what
+    /// was erased.
     pub fn go_back_to_keyframe(&mut self) {
         let entries = self.block.table.entries();
-        let from = (0..=self.from).rev().find(|at| entries[*at].independent).unwrap_or(self.from);
+        let mut before = (0..=self.from).rev().take_while(|at| !entries[*at].erased);
+        let from = before.find(|at| entries[*at].independent).unwrap_or(self.from);
         if let Some(wider) = Slice::at(self.block.clone(), from, self.to) {
             *self = wider;
         }
     }
 
-    /// The segments at these positions; `None` when the block does not have them.
+    /// The segments at these positions; `None` when the block does not have them, or not any more.
     pub fn at(block: Arc<BlockInfo>, from: usize, to: usize) -> Option<Slice> {
         let entries = block.table.entries();
-        if from >= to || to > entries.len() {
+        if from >= to || to > entries.len() || entries[from..to].iter().any(|e| e.erased) {
             return None;
         }
         let before = &entries[..from];
@@ -269,6 +270,7 @@ pub(crate) mod testing {
             audio_bytes: 50_000,
             keyframe_bytes: 60_000,
             independent: true,
+            erased: false,
         }
     }
 
@@ -300,13 +302,36 @@ mod tests {
         let footage = draw("AAAA");
         let block = &footage.stretches[0].slices[0].block;
         let at = |s: i64| Timestamp::from_secs(START_S + s);
-        let cut = |a, b| Slice::of(block, TimeRange::new(at(a), at(b)).unwrap()).map(|s| (s.from, s.to));
+        let cut = |a, b| Slice::of(block, TimeRange::new(at(a), at(b)).unwrap()).first().map(|s| (s.from, s.to));
         assert_eq!(cut(5, 9), Some((1, 3)));
         assert_eq!(cut(4, 8), Some((1, 2)), "half-open at both ends");
         assert_eq!(cut(-10, 100), Some((0, 4)));
         assert_eq!(cut(16, 100), None);
-        let slice = Slice::of(block, TimeRange::new(at(5), at(9)).unwrap()).unwrap();
+        let slice = &Slice::of(block, TimeRange::new(at(5), at(9)).unwrap())[0];
         assert_eq!(slice.segments().collect::<Vec<_>>(), block.segments().skip(1).take(2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_erased_parts_stretches_and_takes_no_number_of_another() {
+        let mut block = (*draw("AAAAAA").stretches[0].slices[0].block).clone();
+        block.table.erase(&[2, 3]);
+        let block = Arc::new(block);
+        let slices = Slice::of(&block, TimeRange::ALL);
+        assert_eq!(slices.iter().map(|s| (s.from, s.to, s.first_sequence())).collect::<Vec<_>>(), [(0, 2, 100), (4, 6, 104)]);
+        assert_eq!(slices[1].segments().collect::<Vec<_>>(), block.segments().skip(2).collect::<Vec<_>>());
+        assert!(Slice::at(block.clone(), 1, 3).is_none(), "a plan made before breaks off");
+        let run = Arc::new(run_info('A', 0, block.start));
+        assert_eq!(Footage::assemble(slices, |_| Some(run.clone())).unwrap().stretches.len(), 2);
+    }
+
+    #[test]
+    fn a_picture_is_not_looked_for_behind_what_is_erased() {
+        let footage = draw_with("AAAA", 150, |i| SegmentEntry { independent: i == 0, ..four_seconds() });
+        let mut block = (*footage.stretches[0].slices[0].block).clone();
+        block.table.erase(&[1]);
+        let mut slice = Slice::at(Arc::new(block), 3, 4).unwrap();
+        slice.go_back_to_keyframe();
+        assert_eq!((slice.from, slice.to), (3, 4));
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Playback {
         let permitted = self.permit(who, Verb::Thumbnail, stream, instant).await?;
         let blocks = self.index().blocks(stream, instant, 1).await?;
         let block = blocks.into_iter().find(|b| b.account == *permitted.account());
-        let slice = block.and_then(|b| Slice::of(&b, instant)).filter(|s| s.segments().all(|s| permitted.shows(s.range())));
+        let slice = block.and_then(|b| Slice::of(&b, instant).pop()).filter(|s| s.segments().all(|s| permitted.shows(s.range())));
         let Some(mut slice) = slice else { return Err(self.nothing_in(permitted.visible(), instant).await?) };
         slice.go_back_to_keyframe();
         let run = self.index().run(slice.block.run).await?.ok_or(PlaybackError::UnknownRun(slice.block.run))?;

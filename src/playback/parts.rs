@@ -12,6 +12,7 @@ use crate::entitlement::{EntitlementError, Principal, Verb, Visible};
 use crate::index::Located;
 use crate::media::fragment::TRUN_AT;
 use crate::media::{BlockId, BlockInfo, BlockState, RunId, RunInfo, Segment, StreamId, TimeRange, Timestamp, VIDEO_TIMESCALE};
+use crate::store::Reading;
 
 /// A segment as it is sent: the stored one, with decode times counted from the Unix epoch.
 ///
@@ -57,6 +58,8 @@ impl SegmentPart {
 #[derive(Clone, Debug)]
 pub struct BlockPart {
     pub block: Arc<BlockInfo>,
+    /// A sweep waits for a download that has begun.
+    _reading: Arc<Reading>,
 }
 
 impl BlockPart {
@@ -69,8 +72,13 @@ impl BlockPart {
     pub fn is_complete(&self) -> bool {
         self.block.state == BlockState::Sealed
     }
+    /// Another one once something of it is erased.
     pub fn etag(&self) -> String {
-        format!("{}-{}", self.block.id, self.len())
+        let (id, len) = (self.block.id, self.len());
+        match self.block.table.len() - self.block.table.kept() {
+            0 => format!("{id}-{len}"),
+            erased => format!("{id}-{len}-{erased}"),
+        }
     }
 }
 
@@ -124,7 +132,8 @@ impl Playback {
         who.permit(Verb::Export, TimeRange::ALL, &visible)?;
         let block = self.index().block(id).await?.filter(|b| b.stream == *stream && b.account == visible.account);
         let block = block.ok_or(PlaybackError::UnknownBlock(id))?;
-        let range = block.range().ok_or(PlaybackError::UnknownBlock(id))?;
+        // Of a block of which nothing is kept only the file is left, and not for long.
+        let range = block.range().filter(|_| block.table.kept() > 0).ok_or(PlaybackError::UnknownBlock(id))?;
         let permitted = match who.permit(Verb::Export, range, &visible) {
             Ok(permitted) if block.segments().all(|s| permitted.shows(s.range())) => permitted,
             Ok(_) | Err(EntitlementError::OutsideWindow) => return Err(self.nothing_in(&visible, range).await?),
@@ -133,7 +142,8 @@ impl Playback {
         if permitted.range() != range && permitted.is_whole() {
             return Err(EntitlementError::TimeNotCovered.into());
         }
-        Ok(BlockPart { block })
+        let reading = Arc::new(self.reader().hold(vec![block.id]));
+        Ok(BlockPart { block, _reading: reading })
     }
 
     /// Why no segment starts there: players with a playlist of yesterday ask for what has been deleted since.
@@ -148,8 +158,13 @@ impl Playback {
     /// A part of a block file.
     ///
     /// # Errors
-    /// The file has gone or cannot be read.
+    /// The file has gone, cannot be read, or something of it has been erased since the answer began: it breaks off then, rather than
+    /// send half of each.
     pub async fn block_bytes(&self, part: &BlockPart, range: Range<u64>) -> Result<Bytes, PlaybackError> {
+        let now = self.reader().block(part.block.id).await?;
+        if now.table.kept() < part.block.table.kept() {
+            return Err(PlaybackError::UnknownBlock(part.block.id));
+        }
         self.reader().bytes(&part.block, range).await
     }
 }
@@ -179,7 +194,7 @@ fn permit_segment(who: &Principal, visible: &Arc<Visible>, found: &Located) -> R
         Err(refused) => refused,
     };
     let first = who.window().filter(|w| w.start() > range.start()).and_then(|window| {
-        let mut first = Slice::of(block, TimeRange::new(window.start(), window.start().saturating_add_micros(1)).ok()?)?;
+        let mut first = Slice::of(block, TimeRange::new(window.start(), window.start().saturating_add_micros(1)).ok()?).pop()?;
         first.go_back_to_keyframe();
         Some(first.start)
     });

@@ -184,7 +184,11 @@ impl Playback {
 
     /// What took the footage that was in `asked`; `None`: there was none.
     async fn taken_from(&self, stream: &StreamId, asked: TimeRange) -> Result<Option<Limit>, PlaybackError> {
-        let swept = self.index().db().swept_in(stream, asked).await?;
+        let db = self.index().db();
+        if db.erased_in(stream, asked).await?.is_some() {
+            return Ok(Some(Limit::Erased));
+        }
+        let swept = db.swept_in(stream, asked).await?;
         Ok(swept.map(|row| serde_json::from_value(row.rule).unwrap_or(Limit::Unknown)))
     }
 
@@ -259,7 +263,7 @@ impl<'a> Batches<'a> {
 
     fn slices(&mut self, blocks: &[Arc<BlockInfo>]) -> Vec<Slice> {
         let ours = blocks.iter().filter(|b| b.account == *self.permitted.account());
-        let mut slices: Vec<Slice> = ours.filter_map(|b| Slice::of(b, self.permitted.range())).collect();
+        let mut slices: Vec<Slice> = ours.flat_map(|b| Slice::of(b, self.permitted.range())).collect();
         if let Some(first) = slices.first_mut().filter(|_| self.is_first) {
             first.go_back_to_keyframe();
             self.is_first = false;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::erase::{Advance, EraseSettings, Eraser};
 use super::forecast::{Amount, PAGE, WhatIf, expired_page, forecast};
 use super::guard::{Stop, check_amount, check_clock};
 use super::judge::{AccountRules, Judge, Verdict};
@@ -16,7 +17,7 @@ use crate::audit::{Event, acts};
 use crate::db::{Db, DbResult, IndexChange, MarkRow, NewMark, StreamRow, SweepRow};
 use crate::index::Index;
 use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp, block_path};
-use crate::store::{MediaRoot, remove_block};
+use crate::store::{GoneBlock, GoneKind, GoneNote, MediaRoot, note_gone, remove_block};
 
 /// The forecast that a run is measured by is at least this old: yesterday's, with some hours' play for when runs happen.
 const FORECAST_AGE_US: i64 = 20 * 3_600_000_000;
@@ -36,11 +37,18 @@ pub struct Settings {
     pub sweep_max: u32,
     /// Rest after each chunk of deleted files, so that recording and playback have the disk.
     pub rest: Duration,
+    pub erase: EraseSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { grace: Duration::from_secs(7 * 86_400), share_percent: 20, sweep_max: 1000, rest: Duration::from_millis(20) }
+        Settings {
+            grace: Duration::from_secs(7 * 86_400),
+            share_percent: 20,
+            sweep_max: 1000,
+            rest: Duration::from_millis(20),
+            erase: EraseSettings::default(),
+        }
     }
 }
 
@@ -57,6 +65,8 @@ pub struct RunReport {
     #[schema(value_type = BTreeMap<String, Amount>)]
     pub swept: BTreeMap<StreamId, Amount>,
     pub sweeps: Vec<i64>,
+    /// Erasures that people asked for.
+    pub erasures: Advance,
     /// Why nothing more happened.
     pub stopped: Option<Stop>,
 }
@@ -96,13 +106,23 @@ impl Enforcer {
         self.index.db()
     }
 
-    /// One run: finishes what was cut short, takes marks off what is to stay, marks what has left, sweeps what is due.
+    /// Carries out what people ask to be erased.
+    pub fn eraser(&self) -> Eraser {
+        Eraser::new(self.index.clone(), self.root.clone(), self.settings.erase)
+    }
+
+    /// One run: goes on with erasures, finishes what was cut short, takes marks off what is to stay, marks what has left, sweeps what is due.
     ///
     /// # Errors
     /// [`RetentionError`]. What was done stays done; the next run goes on from there.
     pub async fn run_once(&self, now: Timestamp, dry_run: bool) -> RetentionResult<RunReport> {
         let mut report = RunReport { dry_run, ..RunReport::default() };
-        if let Some(stop) = self.look_around(now, dry_run).await? {
+        let stop = self.look_around(now, dry_run).await?;
+        // Somebody has asked for these by name: what makes the judge doubtful does not concern them. A folder that is not ours does.
+        if !dry_run && !matches!(stop, Some(Stop::ForeignFolder { .. })) {
+            report.erasures = self.eraser().advance(now).await?;
+        }
+        if let Some(stop) = stop {
             report.stopped = Some(stop);
             return Ok(report);
         }
@@ -260,10 +280,12 @@ impl Enforcer {
 
     /// Deletes bytes, then rows, stream by stream.
     async fn sweep(&self, sweep: &SweepRow, blocks: Vec<MarkRow>, now: Timestamp, report: &mut RunReport) -> RetentionResult<()> {
-        let chunks: Vec<&[MarkRow]> = blocks.chunk_by(|a, b| a.block.stream == b.block.stream).collect();
+        // Whoever began to read these may end: the next run takes the sweep up again.
+        let (read, free): (Vec<MarkRow>, Vec<MarkRow>) = blocks.into_iter().partition(|m| self.root.is_read(m.block.id));
+        let chunks: Vec<&[MarkRow]> = free.chunk_by(|a, b| a.block.stream == b.block.stream).collect();
         for (i, chunk) in chunks.iter().enumerate() {
-            self.delete_bytes(chunk, now).await?;
-            let finished = (i + 1 == chunks.len()).then_some(now);
+            self.delete_bytes(sweep, chunk, now).await?;
+            let finished = (read.is_empty() && i + 1 == chunks.len()).then_some(now);
             self.delete_rows(sweep, chunk, finished, now).await?;
             let amount = report.swept.entry(chunk[0].block.stream.clone()).or_default();
             chunk.iter().for_each(|m| amount.add(&m.block));
@@ -271,7 +293,7 @@ impl Enforcer {
                 tokio::time::sleep(self.settings.rest).await;
             }
         }
-        if chunks.is_empty() {
+        if chunks.is_empty() && read.is_empty() {
             // Cut short after its last rows went, or all of it was taken by a repair.
             let event = Event::system(now, acts::RETENTION_SWEPT).of_account(&sweep.account).with("sweep", sweep.id);
             let done = IndexChange::BlocksSwept { sweep: sweep.id, blocks: Vec::new(), finished: Some(now), event: Box::new(event) };
@@ -281,7 +303,9 @@ impl Enforcer {
         Ok(())
     }
 
-    async fn delete_bytes(&self, chunk: &[MarkRow], now: Timestamp) -> RetentionResult<()> {
+    async fn delete_bytes(&self, sweep: &SweepRow, chunk: &[MarkRow], now: Timestamp) -> RetentionResult<()> {
+        let block = |m: &MarkRow| GoneBlock { block: m.block.id, stream: m.block.stream.clone(), range: m.block.range };
+        let note = GoneNote { kind: GoneKind::Sweep, number: sweep.id, at: now, blocks: chunk.iter().map(block).collect() };
         let files: Vec<(String, bool)> = chunk
             .iter()
             .map(|m| {
@@ -290,7 +314,10 @@ impl Enforcer {
             })
             .collect();
         let root = self.root.clone();
-        let work = tokio::task::spawn_blocking(move || files.iter().try_for_each(|(path, old)| remove_block(&root, path, *old)));
+        let work = tokio::task::spawn_blocking(move || {
+            note_gone(&root, &note)?;
+            files.iter().try_for_each(|(path, old)| remove_block(&root, path, *old))
+        });
         work.await.map_err(|e| RetentionError::Interrupted(e.to_string()))?.map_err(RetentionError::from)
     }
 

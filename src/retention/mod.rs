@@ -6,7 +6,8 @@
 //!            └── rescue ◄─ upgrade or hold, until the sweep has begun
 //! ```
 //!
-//! [`Retention`] is the door for everyone else. [`Judge`] decides, purely. The [`Enforcer`] acts on it in batches, [`explain()`] says what applies to a moment, and
+//! [`Retention`] is the door for everyone else. [`Judge`] decides, purely. The [`Enforcer`] acts on it in batches, the
+//! [`Eraser`] on what people ask for; [`explain()`] says what applies to a moment, and
 //! [`forecast()`] what would go if something changed.
 //!
 //! [`Visibility`] says what of a stream is served now: what has left the window is not, from that moment on.
@@ -20,13 +21,15 @@
 //!   that is still promised can have been deleted.
 //! - A cap only shortens, a hold only lengthens, and what nothing is known of is unlimited.
 //! - Nothing that a hold touches is marked, and what is marked is judged again before it is swept.
-//! - Bytes go before rows, and files are unlinked, never cut: a request that has begun reads on to its end.
+//! - Bytes go before rows, and files are unlinked, never cut: a request that has begun reads on to its end. An erasure is the exception:
+//!   see [`erase`].
 //!
 //! **When things fail.** Every step can be repeated: a mark is set once, a sweep that was cut short is taken up by the next
 //! run, a file that is gone already is no error. What looks wrong ([`Stop`]) stops everything until an operator says go on.
 
 mod desk;
 mod enforcer;
+pub mod erase;
 mod explain;
 mod forecast;
 mod guard;
@@ -41,6 +44,7 @@ mod window_start;
 
 pub use desk::{Retention, Status, Stopped};
 pub use enforcer::{Enforcer, RunReport, Settings};
+pub use erase::{Advance, EraseSettings, Eraser, Going};
 pub use explain::{Explanation, explain};
 pub use forecast::{Amount, WhatIf, forecast};
 pub use guard::Stop;
@@ -52,7 +56,7 @@ pub use window_start::window_start;
 
 use std::path::PathBuf;
 
-use crate::media::StreamId;
+use crate::media::{StreamId, Timestamp};
 
 /// What can go wrong with retention. Nothing is lost by it: the next run goes on.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +67,10 @@ pub enum RetentionError {
     Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Accounts(#[from] crate::accounts::AccountsError),
+    #[error("footage of the future cannot be erased: {end} has not passed; end the range at {now} or before")]
+    ErasureAhead { end: Timestamp, now: Timestamp },
+    #[error("an erasure is written down with its reason and who asked for it: give both")]
+    ErasureWords,
     #[error("deleting files was cut short: {0}")]
     Interrupted(String),
     #[error("there is no stream `{0}`")]

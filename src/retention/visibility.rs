@@ -69,7 +69,7 @@ impl Visibility {
             account: row.account,
             caps: s.db.caps(stream).await?,
             holds: s.db.holds_on(stream).await?,
-            erasing: [].into(),
+            erasing: s.db.pending_erasures(stream).await?.into(),
             read_at,
         });
         s.known.insert(stream.clone(), Arc::clone(&known));

@@ -6,6 +6,7 @@
 //! uuid RetroviewSegment  moof mdat  [moof mdat]      one segment: 80-byte header, video, audio
 //! uuid RetroviewSegment  moof mdat  [moof mdat]
 //! …
+//! uuid RetroviewSegment  free          an erased segment: its header says so, zeros fill its place
 //! uuid RetroviewTrailer              once sealed: segment table, why the run ended, checksum, footer
 //! ```
 //!
@@ -26,8 +27,11 @@ use crate::media::{AccountId, BlockId, BlockInfo, BlockState, GapCause, RunInfo,
 pub const SEGMENT_HEADER_BYTES: usize = SegmentEntry::HEADER_BYTES as usize;
 /// The last bytes of a sealed file: trailer box size, format version, magic.
 pub const FOOTER_BYTES: usize = 16;
-/// Version of every box below. A reader refuses what is newer than itself.
-pub const FORMAT_VERSION: u32 = 1;
+/// Newest version of the boxes below. A reader refuses what is newer than itself.
+pub const FORMAT_VERSION: u32 = 2;
+/// What is written as long as nothing is erased. Version 2 is a segment header or a trailer that speaks of erased segments: what
+/// knows version 1 only would take zeros for footage, and refuses it instead.
+const FORMAT_VERSION_PLAIN: u32 = 1;
 /// No init segment, header or trailer is larger. It bounds what a reader allocates for a foreign file; the
 /// largest real one is the trailer of a block of ten thousand segments (150 KB).
 pub const BOX_BYTES_MAX: usize = 16 << 20;
@@ -62,8 +66,8 @@ impl SegmentHeader {
         b[0..4].copy_from_slice(&(SEGMENT_HEADER_BYTES as u32).to_be_bytes());
         b[4..8].copy_from_slice(b"uuid");
         b[8..24].copy_from_slice(TYPE_SEGMENT);
-        b[24] = FORMAT_VERSION as u8;
-        b[25] = u8::from(self.entry.independent);
+        b[24] = if self.entry.erased { FORMAT_VERSION } else { FORMAT_VERSION_PLAIN } as u8;
+        b[25] = u8::from(self.entry.independent) | u8::from(self.entry.erased) << 1;
         b[28..36].copy_from_slice(&self.start.as_micros().to_be_bytes());
         b[36..40].copy_from_slice(&self.entry.wall_us.to_be_bytes());
         b[40..44].copy_from_slice(&self.entry.media_us.to_be_bytes());
@@ -98,6 +102,7 @@ impl SegmentHeader {
             audio_bytes: u32_at(b, 48),
             keyframe_bytes: u32_at(b, 52),
             independent: b[25] & 1 == 1,
+            erased: b[25] & 2 == 2,
         };
         check_entry(&entry)?;
         Ok(SegmentHeader { start: Timestamp(u64_at(b, 28) as i64), sequence: u64_at(b, 56), entry, media_xxh3: u64_at(b, 64) })
@@ -169,7 +174,7 @@ impl BlockHeader {
         out.extend_from_slice(&self.run.init);
         let at = out.len();
         put_uuid(&mut out, size, TYPE_HEADER);
-        out.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
+        out.extend_from_slice(&FORMAT_VERSION_PLAIN.to_be_bytes());
         out.extend_from_slice(&(json.len() as u32).to_be_bytes());
         out.extend_from_slice(&json);
         let sum = xxh3_64(&out[at..]);
@@ -255,7 +260,9 @@ pub struct Trailer {
 
 impl Trailer {
     pub fn encode(&self) -> Vec<u8> {
-        let mut body = FORMAT_VERSION.to_be_bytes().to_vec();
+        let erased = self.table.entries().iter().any(|e| e.erased);
+        let version = if erased { FORMAT_VERSION } else { FORMAT_VERSION_PLAIN };
+        let mut body = version.to_be_bytes().to_vec();
         put_tlv(&mut body, TLV_TABLE, &self.table.pack());
         if let Some(end) = &self.end {
             let json = serde_json::to_vec(end).expect("a cause and a text are always JSON");
@@ -269,7 +276,7 @@ impl Trailer {
         let sum = xxh3_64(&out);
         out.extend_from_slice(&sum.to_be_bytes());
         out.extend_from_slice(&(size as u32).to_be_bytes());
-        out.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
+        out.extend_from_slice(&version.to_be_bytes());
         out.extend_from_slice(FOOTER_MAGIC);
         out
     }

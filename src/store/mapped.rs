@@ -69,7 +69,8 @@ pub(super) fn map(file: &Arc<File>, path: &Path, len: u64) -> StoreResult<Bytes>
 #[allow(unsafe_code)]
 fn map_readonly(file: &File, len: usize) -> io::Result<Mmap> {
     // SAFETY: the mapped bytes must not change or vanish while the mapping lives. Only committed ranges of
-    // block files are mapped: a finished segment is never written again, a block file is never truncated below its
+    // block files are mapped: a finished segment is never written again, but for an erasure (`erase`), which keeps the file's length and
+    // overwrites only what no row has led to for longer than a response may take; such bytes are sent, not interpreted. A block file is never truncated below its
     // last whole segment (`BlockWriter::cut_back`, recovery), and files are unlinked, not emptied. Someone else
     // truncating files in the media folder would end the process with SIGBUS; the folder is ours alone.
     unsafe { MmapOptions::new().len(len).map(file) }

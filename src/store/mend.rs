@@ -168,7 +168,7 @@ pub fn provable_segments(path: &Path, scan: &Scan, row: &BlockInfo) -> StoreResu
     let mut checksum = BlockChecksum::default();
     let mut proved = Vec::with_capacity(row.table.len());
     let mut whole = scan.segments.iter().peekable();
-    for (segment, sequence) in row.segments().zip(row.first_sequence..) {
+    for (segment, sequence) in row.places().zip(row.first_sequence..) {
         while whole.next_if(|w| w.offset < segment.offset).is_some() {}
         if let Some(found) = whole.next_if(|w| w.offset == segment.offset) {
             checksum.add(found.header.media_xxh3);
@@ -193,7 +193,7 @@ pub fn provable_segments(path: &Path, scan: &Scan, row: &BlockInfo) -> StoreResu
     Ok(if checksum.value() == wanted { proved } else { scan.segments.clone() })
 }
 
-fn hash_range(file: &File, path: &Path, offset: u64, len: u64) -> StoreResult<u64> {
+pub(super) fn hash_range(file: &File, path: &Path, offset: u64, len: u64) -> StoreResult<u64> {
     let mut hash = Xxh3::new();
     let mut buffer = vec![0; READ_BYTES];
     let (mut offset, end) = (offset, offset + len);

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 
 use super::error::{StoreError, StoreResult, at};
 use super::mapped;
+use super::reading::Reading;
 use super::root::MediaRoot;
 use crate::media::{BlockId, BlockInfo};
 
@@ -102,6 +103,11 @@ const LENT_FILES_MAX: usize = 64;
 const FAULT_BYTES: u64 = 64 << 10;
 
 impl BlockCache {
+    /// As [`MediaRoot::hold`].
+    pub fn hold(&self, blocks: Vec<BlockId>) -> Reading {
+        self.root.hold(blocks)
+    }
+
     /// Enough for a few hundred viewers at different places while well below the usual limit of 1,024 open files.
     pub const FILES_MAX: usize = 384;
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StoreError, StoreResult, at, at_os};
-use crate::media::{AccountId, Gap, StreamId, Timestamp};
+use super::reading::{Readers, Reading};
+use crate::media::{AccountId, BlockId, Gap, StreamId, Timestamp};
 
 /// Stands in every media root; its absence means "not mounted".
 pub const IDENTITY_FILE: &str = ".retroview-media.json";
@@ -16,6 +17,7 @@ pub const IDENTITY_FILE: &str = ".retroview-media.json";
 /// `lost+found`: where the root is a mount point, that one belongs to the file system.
 pub const LOST_FOLDER: &str = "lost-and-found";
 pub(super) const JOURNAL_FOLDER: &str = ".open";
+pub(super) const GONE_FOLDER: &str = ".gone";
 pub(super) const STREAM_CARD: &str = "stream.json";
 const ROOT_FORMAT: u32 = 1;
 
@@ -27,6 +29,7 @@ pub struct MediaRoot(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     id: String,
+    readers: Readers,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +57,15 @@ pub struct StreamCard {
 }
 
 impl MediaRoot {
+    /// Says that these blocks are being read, until what is returned is dropped.
+    pub fn hold(&self, blocks: Vec<BlockId>) -> Reading {
+        self.0.readers.hold(blocks)
+    }
+    /// Whether somebody said that they are reading this block.
+    pub fn is_read(&self, block: BlockId) -> bool {
+        self.0.readers.any(block)
+    }
+
     /// Opens the media root at `path`. `known_id` is the identity that the database remembers: `None` on first
     /// use, and then a missing or empty folder becomes a media root.
     ///
@@ -86,7 +98,7 @@ impl MediaRoot {
         }
         check_writable(path)?;
         let path = path.canonicalize().map_err(at("find the media folder", path))?;
-        Ok(MediaRoot(Arc::new(Inner { path, id: identity.id })))
+        Ok(MediaRoot(Arc::new(Inner { path, id: identity.id, readers: Readers::default() })))
     }
 
     fn create(path: &Path) -> StoreResult<MediaRoot> {

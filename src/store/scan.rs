@@ -374,7 +374,7 @@ fn header_of(file: &File, len: u64, path: &Path) -> StoreResult<Result<(BlockHea
 
 /// The trailer and its offset. `None`: the file does not end like a sealed one.
 #[allow(clippy::type_complexity)] // three honest outcomes, used in two places of this file
-fn trailer_of(file: &File, len: u64, path: &Path) -> StoreResult<Option<Result<(Trailer, u64), What>>> {
+pub(super) fn trailer_of(file: &File, len: u64, path: &Path) -> StoreResult<Option<Result<(Trailer, u64), What>>> {
     let n = usize::try_from(len).map_or(EDGE_BYTES, |len| len.min(EDGE_BYTES));
     let mut bytes = vec![0; n];
     file.read_exact_at(&mut bytes, len - n as u64).map_err(at("read", path))?;

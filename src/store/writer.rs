@@ -55,6 +55,7 @@ impl NewSegment<'_> {
             audio_bytes: bytes(self.audio)?,
             keyframe_bytes: self.keyframe_bytes,
             independent: self.independent,
+            erased: false,
         })
     }
 }

@@ -43,6 +43,7 @@ pub struct Archive {
     pub retention: Retention,
     pub router: Router,
     pub admin: String,
+    access: Access,
     root: MediaRoot,
     next_run: u64,
     next_sequence: u64,
@@ -76,6 +77,20 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// An answer that has begun.
+pub struct Begun {
+    first: Bytes,
+    body: Body,
+}
+
+impl Begun {
+    /// All of it.
+    pub async fn rest(self) -> Bytes {
+        let rest = self.body.collect().await.expect("a whole body").to_bytes();
+        [self.first, rest].concat().into()
+    }
+}
+
 impl Answer {
     pub fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).expect("a text")
@@ -88,6 +103,18 @@ impl Answer {
     }
 }
 
+async fn token(access: &Access, now: Timestamp, scopes: &[Scope]) -> String {
+    let new = NewToken {
+        account: AccountId::main(),
+        name: "tests".into(),
+        rights: Rights::Scopes(scopes.iter().copied().collect()),
+        streams: Vec::new(),
+        expires_at: None,
+    };
+    let who = Principal::command_line(AccountId::main());
+    access.directory().make_token(&who, now, new).await.expect("a token").1
+}
+
 impl Archive {
     pub async fn new() -> Archive {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -97,15 +124,7 @@ impl Archive {
         let root = MediaRoot::open_or_create(&dir.path().join("media"), None).expect("a media folder");
         let index = Index::new(db.clone(), root.clone());
         let access = Access::open(db.clone(), shared.clone(), AccessSettings::default()).await.expect("a key");
-        let new = NewToken {
-            account: AccountId::main(),
-            name: "tests".into(),
-            rights: Rights::Scopes([Scope::Admin].into_iter().collect()),
-            streams: Vec::new(),
-            expires_at: None,
-        };
-        let who = Principal::command_line(AccountId::main());
-        let (_, admin) = access.directory().make_token(&who, shared.now(), new).await.expect("a token");
+        let admin = token(&access, shared.now(), &[Scope::Admin]).await;
         let decoders = DecoderPool::new(env!("CARGO_BIN_EXE_retroview").into(), vec!["decoder".into()], 1, Duration::from_secs(20));
         let files = Arc::new(BlockCache::new(root.clone()));
         let lock_file = dir.path().join("retention.lock");
@@ -114,7 +133,7 @@ impl Archive {
         let services = Services {
             db: db.clone(),
             clock: shared,
-            access,
+            access: access.clone(),
             playback,
             recorder: Arc::new(NothingRecorded),
             sources: SourcePolicy::default(),
@@ -126,6 +145,7 @@ impl Archive {
         let router = router(Arc::new(services));
         Archive {
             retention,
+            access,
             dir,
             clock,
             db,
@@ -172,6 +192,20 @@ impl Archive {
         for change in cutter.changes {
             self.index.commit(vec![change]).await.expect("a commit");
         }
+    }
+
+    /// A bearer token with these scopes.
+    pub async fn token(&self, scopes: &[Scope]) -> String {
+        token(&self.access, self.clock.now(), scopes).await
+    }
+
+    /// An answer of which only the first piece has been read.
+    pub async fn begin(&self, uri: &str) -> Begun {
+        let request = Request::builder().uri(uri).header("host", "rv.test").header("authorization", format!("Bearer {}", self.admin));
+        let request = request.body(Body::empty()).expect("a request");
+        let mut body = self.router.clone().oneshot(request).await.expect("an answer").into_body();
+        let first = body.frame().await.expect("something").expect("a piece").into_data().expect("bytes");
+        Begun { first, body }
     }
 
     /// As an administrator.

@@ -97,8 +97,8 @@ async fn held_footage_outside_the_window_is_for_those_who_may_see_holds() {
         expires_at: None,
     };
     let hold = archive.retention.place_hold(&operator(&archive), new).await.unwrap().row.id;
-    let viewer = archive.token(&[Scope::View], &[]).await;
-    let manager = archive.token(&[Scope::View, Scope::Audit], &[]).await;
+    let viewer = archive.token(&[Scope::View]).await;
+    let manager = archive.token(&[Scope::View, Scope::Audit]).await;
     let ask = async |token: &str, path: &str| {
         archive.ask(Method::GET, &format!("/v1/streams/cam1/{path}"), &[("authorization", &format!("Bearer {token}"))]).await
     };
@@ -150,10 +150,15 @@ async fn a_download_that_has_begun_ends_though_its_footage_is_swept_meanwhile() 
     archive.clock.advance(HOUR);
     archive.retention.run(archive.clock.now(), false).await.unwrap();
     archive.retention.confirm(&operator(&archive)).await.unwrap();
-    for _ in 0..9 {
-        archive.retention.run(archive.clock.now(), false).await.unwrap();
-        archive.clock.advance(HOUR * 24);
-    }
-    assert_eq!(archive.db.blocks_after(None, 10).await.unwrap().len(), 0);
+    let days = async |count: usize| {
+        for _ in 0..count {
+            archive.retention.run(archive.clock.now(), false).await.unwrap();
+            archive.clock.advance(HOUR * 24);
+        }
+    };
+    days(9).await;
+    assert_eq!(archive.get(&uri).await.status, 410, "for whoever comes now");
     assert_eq!(begun.rest().await, whole);
+    days(1).await;
+    assert_eq!(archive.db.blocks_after(None, 10).await.unwrap().len(), 0, "as soon as it has ended");
 }

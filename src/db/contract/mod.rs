@@ -142,6 +142,7 @@ pub(crate) fn entry(seconds: i64) -> SegmentEntry {
         audio_bytes: 100,
         keyframe_bytes: 300,
         independent: true,
+        erased: false,
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::super::{DbError, DbResult, IndexChange};
 use super::error::{id_bytes, signed, sql};
-use super::{audit, gaps, retention, streams};
+use super::{audit, erasures, footage, gaps, retention, streams};
 use crate::media::{BlockId, BlockInfo, BlockState, RunInfo, SegmentEntry, SegmentTable, StreamId, TimeRange, Timestamp};
 
 pub(super) async fn apply(conn: &mut SqliteConnection, changes: &[IndexChange]) -> DbResult<()> {
@@ -45,6 +45,22 @@ pub(super) async fn apply(conn: &mut SqliteConnection, changes: &[IndexChange]) 
                     forget_block(conn, *block).await?;
                 }
                 retention::finish(conn, *sweep, *finished).await?;
+                audit::append(conn, (**event).clone()).await?;
+            }
+            IndexChange::SegmentsErased { erasure, blocks, at, event } => {
+                let mut taken = erasures::Taken::default();
+                for (block, positions) in blocks {
+                    erasures::hide(conn, *erasure, *block, positions, *at, &mut taken).await?;
+                }
+                if taken.blocks > 0 {
+                    let event = (**event).clone().with("blocks", taken.blocks).with("segments", taken.segments).with("bytes", taken.bytes);
+                    audit::append(conn, event).await?;
+                }
+            }
+            IndexChange::ErasedBytesGone { blocks, hidden_until, at, event } => {
+                for (block, checksum) in blocks {
+                    erasures::gone(conn, *block, *checksum, *hidden_until, *at).await?;
+                }
                 audit::append(conn, (**event).clone()).await?;
             }
             IndexChange::Announced => streams::bump_generation(conn).await?,
@@ -115,13 +131,14 @@ async fn put_block(conn: &mut SqliteConnection, info: &BlockInfo) -> DbResult<()
         return Err(DbError::Missing { what: "run", id: info.run.to_string() });
     }
     forget_block(conn, info.id).await?;
-    if let Some(range) = info.range() {
+    for range in info.kept_ranges() {
         add_footage(conn, key, &info.stream, info.run.to_bytes(), range).await?;
     }
+    erasures::add_gaps(conn, key, info).await?;
     sqlx::query(
         "INSERT INTO blocks (id, stream_key, run, start_us, end_us, state, first_offset, first_sequence, size_bytes,
-                             checksum, segment_count, segments)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             checksum, segment_count, segments, erased_bytes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&info.id.to_bytes()[..])
     .bind(key)
@@ -133,14 +150,19 @@ async fn put_block(conn: &mut SqliteConnection, info: &BlockInfo) -> DbResult<()
     .bind(signed(info.first_sequence))
     .bind(signed(info.size_bytes))
     .bind(info.checksum.map(u64::cast_signed))
-    .bind(signed(info.table.len() as u64))
+    .bind(signed(info.table.kept() as u64))
     .bind(info.table.pack())
+    .bind(signed(info.table.erased_bytes()))
     .execute(&mut *conn)
     .await
     .map_err(sql(step))?;
-    let count = info.table.len() as u64;
-    let sums = if count == 0 { Sums::default() } else { Sums { blocks: 1, segments: signed(count), bytes: signed(info.size_bytes) } };
-    add_sums(conn, key, sums, info.first_sequence + count).await
+    let footage_bytes = info.size_bytes.saturating_sub(info.table.erased_bytes());
+    let sums = match info.table.kept() as u64 {
+        0 => Sums::default(),
+        kept => Sums { blocks: 1, segments: signed(kept), bytes: signed(footage_bytes) },
+    };
+    // Erased segments keep their numbers.
+    add_sums(conn, key, sums, info.first_sequence + info.table.len() as u64).await
 }
 
 async fn append_segments(conn: &mut SqliteConnection, block: BlockId, entries: Vec<SegmentEntry>) -> DbResult<()> {
@@ -192,21 +214,49 @@ async fn seal_block(conn: &mut SqliteConnection, block: BlockId, size_bytes: u64
 }
 
 /// Forgetting what is not there is no error: repair and rebuild may be repeated.
-async fn forget_block(conn: &mut SqliteConnection, block: BlockId) -> DbResult<()> {
+pub(super) async fn forget_block(conn: &mut SqliteConnection, block: BlockId) -> DbResult<()> {
     let step = "forget a block";
-    let row: Option<(i64, i64, i64, i64, i64)> =
-        sqlx::query_as("SELECT stream_key, start_us, end_us, segment_count, size_bytes FROM blocks WHERE id = ?")
+    let row: Option<(i64, i64, i64, i64, i64, i64)> =
+        sqlx::query_as("SELECT stream_key, start_us, end_us, segment_count, size_bytes, erased_bytes FROM blocks WHERE id = ?")
             .bind(&block.to_bytes()[..])
             .fetch_optional(&mut *conn)
             .await
             .map_err(sql(step))?;
-    let Some((key, start_us, end_us, segments, size_bytes)) = row else { return Ok(()) };
+    let Some((key, start_us, end_us, segments, size_bytes, erased_bytes)) = row else { return Ok(()) };
+    let kept = match erased_bytes {
+        0 => vec![(start_us, end_us)],
+        _ => kept_ranges(conn, block).await?,
+    };
     sqlx::query("DELETE FROM blocks WHERE id = ?").bind(&block.to_bytes()[..]).execute(&mut *conn).await.map_err(sql(step))?;
     if segments == 0 {
         return Ok(());
     }
-    remove_footage(conn, key, start_us, end_us).await?;
-    add_sums(conn, key, Sums { blocks: -1, segments: -segments, bytes: -size_bytes }, 0).await
+    for (start_us, end_us) in kept {
+        remove_footage(conn, key, start_us, end_us).await?;
+    }
+    add_sums(conn, key, Sums { blocks: -1, segments: -segments, bytes: erased_bytes - size_bytes }, 0).await
+}
+
+pub(super) async fn kept_ranges(conn: &mut SqliteConnection, block: BlockId) -> DbResult<Vec<(i64, i64)>> {
+    let ranges = block_in(conn, block).await?.map(|(_, info)| info.kept_ranges()).unwrap_or_default();
+    Ok(ranges.into_iter().map(|r| (r.start().as_micros(), r.end().as_micros())).collect())
+}
+
+/// A block as this transaction sees it, and the key of its stream.
+pub(super) async fn block_in(conn: &mut SqliteConnection, id: BlockId) -> DbResult<Option<(i64, BlockInfo)>> {
+    let step = "read a block";
+    let key: Option<i64> = sqlx::query_scalar("SELECT stream_key FROM blocks WHERE id = ?")
+        .bind(&id.to_bytes()[..])
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(sql(step))?;
+    let Some(key) = key else { return Ok(None) };
+    Ok(footage::block_by_id(conn, id).await?.map(|info| (key, info)))
+}
+
+/// Footage goes while its block stays, or, with `blocks`, the last of a block's.
+pub(super) async fn take_sums(conn: &mut SqliteConnection, key: i64, blocks: u64, segments: u64, bytes: u64) -> DbResult<()> {
+    add_sums(conn, key, Sums { blocks: -signed(blocks), segments: -signed(segments), bytes: -signed(bytes) }, 0).await
 }
 
 #[derive(Default)]
@@ -240,7 +290,7 @@ async fn add_footage_of(conn: &mut SqliteConnection, key: i64, run: [u8; 16], ra
     Err(DbError::Overlap { stream: super::error::parse("stream", &name)?, new: range, existing })
 }
 
-async fn add_footage(conn: &mut SqliteConnection, key: i64, stream: &StreamId, run: [u8; 16], range: TimeRange) -> DbResult<()> {
+pub(super) async fn add_footage(conn: &mut SqliteConnection, key: i64, stream: &StreamId, run: [u8; 16], range: TimeRange) -> DbResult<()> {
     match extend(conn, key, run, range).await? {
         Ok(()) => gaps::make_way(conn, key, range).await,
         Err(existing) => Err(DbError::Overlap { stream: stream.clone(), new: range, existing }),
@@ -285,7 +335,7 @@ async fn extend(conn: &mut SqliteConnection, key: i64, run: [u8; 16], range: Tim
 }
 
 /// Takes a range out of the extents it lies in.
-async fn remove_footage(conn: &mut SqliteConnection, key: i64, start_us: i64, end_us: i64) -> DbResult<()> {
+pub(super) async fn remove_footage(conn: &mut SqliteConnection, key: i64, start_us: i64, end_us: i64) -> DbResult<()> {
     let step = "take a range out of what is recorded";
     let row: Option<(i64, i64, Vec<u8>)> =
         sqlx::query_as("SELECT start_us, end_us, run FROM extents WHERE stream_key = ? AND start_us <= ? ORDER BY start_us DESC LIMIT 1")

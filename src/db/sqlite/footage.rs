@@ -25,16 +25,7 @@ impl FootageRows for SqliteDb {
     }
 
     async fn block(&self, id: BlockId) -> DbResult<Option<BlockInfo>> {
-        let row = sqlx::query(concat!(
-            "SELECT ",
-            block_columns!(),
-            ", streams.id, account FROM blocks JOIN streams ON key = stream_key WHERE blocks.id = ?"
-        ))
-        .bind(&id.to_bytes()[..])
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(sql("read a block"))?;
-        row.as_ref().map(read_named_block).transpose()
+        block_by_id(&self.readers, id).await
     }
 
     async fn blocks_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<BlockInfo>> {
@@ -218,6 +209,19 @@ impl FootageRows for SqliteDb {
         commit::apply(&mut tx, changes).await?;
         tx.commit().await.map_err(sql("replace the index"))
     }
+}
+
+pub(super) async fn block_by_id<'c>(from: impl sqlx::SqliteExecutor<'c>, id: BlockId) -> DbResult<Option<BlockInfo>> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        block_columns!(),
+        ", streams.id, account FROM blocks JOIN streams ON key = stream_key WHERE blocks.id = ?"
+    ))
+    .bind(&id.to_bytes()[..])
+    .fetch_optional(from)
+    .await
+    .map_err(sql("read a block"))?;
+    row.as_ref().map(read_named_block).transpose()
 }
 
 fn read_extent((run, start, end): (Vec<u8>, i64, i64)) -> DbResult<RunExtent> {

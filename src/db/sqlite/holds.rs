@@ -5,7 +5,7 @@ use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::super::{DbError, DbResult, HoldRow, HoldRows, NewHold, PlacedHold, Release};
 use super::error::{damaged, parse, sql, unsigned};
-use super::{SqliteDb, audit};
+use super::{SqliteDb, audit, erasures};
 use crate::audit::Event;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 
@@ -39,6 +39,9 @@ impl HoldRows for SqliteDb {
             let key = self.key(stream).await?;
             if key.account != new.account {
                 return Err(DbError::Missing { what: "stream", id: stream.to_string() });
+            }
+            if let Some(erasure) = erasures::pending_over(&mut tx, key.key, kept_of(new)).await? {
+                return Err(DbError::Erasing { erasure });
             }
             sqlx::query("INSERT INTO hold_streams (stream_key, hold) VALUES (?, ?) ON CONFLICT DO NOTHING")
                 .bind(key.key)
@@ -134,6 +137,13 @@ impl SqliteDb {
                 .map_err(sql("read a hold's streams"))?;
         read_hold(row, names.iter().map(|name| parse("stream", name)).collect::<DbResult<_>>()?)
     }
+}
+
+/// The range with its margins.
+fn kept_of(new: &NewHold) -> TimeRange {
+    let start = new.range.start().saturating_add_micros(-new.margin_before_us);
+    let end = new.range.end().saturating_add_micros(new.margin_after_us);
+    TimeRange::new(start, end).unwrap_or(new.range)
 }
 
 async fn insert(tx: &mut Transaction<'static, Sqlite>, new: &NewHold, now: Timestamp) -> DbResult<i64> {

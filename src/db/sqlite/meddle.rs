@@ -31,7 +31,7 @@ pub(crate) async fn force_row(path: &Path, info: &BlockInfo) {
     .bind(info.first_sequence.cast_signed())
     .bind(info.size_bytes.cast_signed())
     .bind(info.checksum.map(u64::cast_signed))
-    .bind(info.table.len() as i64)
+    .bind(info.table.kept() as i64)
     .bind(info.table.pack())
     .execute(&mut by_hand(path).await)
     .await

@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod audit;
 mod commit;
+mod erasures;
 mod error;
 mod footage;
 mod gaps;

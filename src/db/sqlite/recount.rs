@@ -4,8 +4,11 @@ use sqlx::SqliteConnection;
 
 use super::super::DbResult;
 use super::error::{id_bytes, parse, sql};
-use super::{SqliteDb, gaps};
-use crate::media::{StreamId, TimeRange, Timestamp};
+use super::{SqliteDb, commit, gaps};
+use crate::media::{BlockId, StreamId, TimeRange, Timestamp};
+
+/// Row, start, end, run, segments, bytes of footage, and the id where something of the block is erased.
+type Row = (i64, i64, i64, Vec<u8>, i64, i64, Option<Vec<u8>>);
 
 /// Rows read at a time.
 const BATCH: i64 = 4096;
@@ -49,8 +52,8 @@ async fn count(conn: &mut SqliteConnection, key: i64) -> DbResult<Derived> {
     let mut out = Derived::default();
     let (mut after_start, mut after_row) = (i64::MIN, i64::MIN);
     loop {
-        let rows: Vec<(i64, i64, i64, Vec<u8>, i64, i64)> = sqlx::query_as(
-            "SELECT rowid, start_us, end_us, run, segment_count, size_bytes FROM blocks
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT rowid, start_us, end_us, run, segment_count, size_bytes - erased_bytes, CASE WHEN erased_bytes > 0 THEN id END FROM blocks
              WHERE stream_key = ?1 AND segment_count > 0 AND (start_us, rowid) > (?2, ?3) ORDER BY start_us, rowid LIMIT ?4",
         )
         .bind(key)
@@ -62,11 +65,16 @@ async fn count(conn: &mut SqliteConnection, key: i64) -> DbResult<Derived> {
         .map_err(sql("count blocks"))?;
         let Some(last) = rows.last() else { return Ok(out) };
         (after_start, after_row) = (last.1, last.0);
-        for (_, start_us, end_us, run, segments, bytes) in rows {
+        for (_, start_us, end_us, run, segments, bytes, erased) in rows {
             out.blocks += 1;
             out.segments += segments;
             out.bytes += bytes;
-            join(&mut out.extents, Extent { start_us, end_us, run: id_bytes("run", &run)? });
+            let run = id_bytes("run", &run)?;
+            let kept = match erased {
+                None => vec![(start_us, end_us)],
+                Some(id) => commit::kept_ranges(conn, BlockId::from_bytes(id_bytes("block", &id)?)).await?,
+            };
+            kept.into_iter().for_each(|(start_us, end_us)| join(&mut out.extents, Extent { start_us, end_us, run }));
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp};
 macro_rules! select_marks {
     ($rest:literal) => {
         concat!(
-            "SELECT blocks.id AS block, streams.id AS stream, account, start_us, end_us, size_bytes, segment_count, checksum, marked_us,
-                    due_us, rule, sweep
+            "SELECT blocks.id AS block, streams.id AS stream, account, start_us, end_us, size_bytes - erased_bytes AS size_bytes,
+                    segment_count, checksum, marked_us, due_us, rule, sweep
              FROM marks JOIN blocks ON blocks.id = block JOIN streams ON key = blocks.stream_key ",
             $rest
         )
@@ -69,7 +69,8 @@ impl RetentionRows for SqliteDb {
     async fn unmarked_until(&self, stream: &StreamId, until: Timestamp, after: Timestamp, limit: u32) -> DbResult<Vec<BlockBrief>> {
         let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
         let rows = sqlx::query(
-            "SELECT id AS block, ?5 AS stream, ?6 AS account, start_us, end_us, size_bytes, segment_count, checksum FROM blocks
+            "SELECT id AS block, ?5 AS stream, ?6 AS account, start_us, end_us, size_bytes - erased_bytes AS size_bytes, segment_count,
+                    checksum FROM blocks
              WHERE stream_key = ?1 AND segment_count > 0 AND state = 1 AND start_us > ?3 AND start_us < ?2 AND end_us <= ?2
                AND NOT EXISTS (SELECT 1 FROM marks WHERE block = blocks.id)
              ORDER BY start_us LIMIT ?4",
@@ -348,7 +349,7 @@ impl RetentionRows for SqliteDb {
 pub(super) async fn keep_receipt(conn: &mut SqliteConnection, sweep: i64, block: BlockId) -> DbResult<()> {
     sqlx::query(
         "INSERT INTO swept (sweep, block, stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule)
-         SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule
+         SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes - erased_bytes, segment_count, checksum, marked_us, rule
          FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ? AND block = ? ON CONFLICT DO NOTHING",
     )
     .bind(sweep)

@@ -57,6 +57,7 @@ codes! {
     UnknownAccount 404 "unknown_account" "There is no such account",
     UnknownHold 404 "unknown_hold" "There is no such hold",
     UnknownKey 404 "unknown_key" "There is no such key",
+    UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownToken 404 "unknown_token" "There is no such token",
     UnknownUser 404 "unknown_user" "There is no such user",
     UnknownSession 404 "unknown_session" "There is no such session",
@@ -89,6 +90,10 @@ codes! {
     RetentionConflict 409 "retention_conflict" "Retention does not allow this now",
     /// The key signs new addresses.
     KeyInUse 409 "key_in_use" "This key is in use",
+    /// With `holds`.
+    Held 409 "held" "A hold keeps this",
+    /// With `erasure`.
+    BeingErased 409 "being_erased" "This is being erased",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
     LinkUsed 410 "link_used" "The link has been used",

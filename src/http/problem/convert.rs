@@ -18,6 +18,8 @@ impl From<DbError> for Problem {
             DbError::Exists { what: "stream", id } => {
                 Problem::new(Code::StreamExists, format!("There is a stream `{id}` already; choose another name."))
             }
+            DbError::Held { ref holds } => Problem::new(Code::Held, sentence_of(&error.to_string())).with("holds", holds.clone()),
+            DbError::Erasing { erasure } => Problem::new(Code::BeingErased, sentence_of(&error.to_string())).with("erasure", erasure),
             DbError::Changed { .. } => {
                 Problem::new(Code::Changed, "Somebody else changed it in the meantime; look at it again, then decide.")
             }
@@ -29,6 +31,11 @@ impl From<DbError> for Problem {
             other => Problem::internal(other),
         }
     }
+}
+
+/// What a room says, as a sentence.
+fn sentence_of(text: &str) -> String {
+    format!("{}{}.", text[..1].to_uppercase(), &text[1..])
 }
 
 impl From<EntitlementError> for Problem {
@@ -108,7 +115,7 @@ impl From<RetentionError> for Problem {
             E::Accounts(error) => return error.into(),
             E::UnknownStream(stream) => return Problem::unknown_stream(&stream),
             E::UnknownHold(_) => Code::UnknownHold,
-            E::Hold(_) | E::CapHours => Code::InvalidValue,
+            E::Hold(_) | E::CapHours | E::ErasureAhead { .. } | E::ErasureWords => Code::InvalidValue,
             E::Running => Code::RetentionRunning,
             E::NotStopped | E::Unconfirmable { .. } => Code::RetentionConflict,
             E::Store(_) | E::Interrupted(_) | E::Lock { .. } => return Problem::internal(error),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::media::{BlockId, BlockInfo, BlockState, RunInfo, StreamId, TimeRange, Timestamp};
+use crate::media::{BlockId, BlockInfo, BlockState, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
 use crate::store::{BlockName, Entry, StreamWalk, is_being_written, move_to_lost, open_notes};
 
 use super::finding::{Finding, FindingKind};
@@ -145,6 +145,11 @@ impl Checker<'_> {
 
     async fn row_with_file(&mut self, row: BlockInfo) -> IndexResult<()> {
         let Some((row, verdict)) = self.settled_verdict(row).await? else { return Ok(()) };
+        if !verdict_is_clean(&verdict)
+            && (self.is_going(&row).await? || (matches!(verdict, Verdict::Missing) && self.deleted_since(&row).await?))
+        {
+            return Ok(());
+        }
         let mut problems = match verdict {
             Verdict::Missing => vec![Problem::new(FindingKind::MissingFile, row.range(), "the file is not there")],
             Verdict::Unreadable(detail) => vec![Problem::new(FindingKind::Unreadable, row.range(), detail)],
@@ -163,7 +168,9 @@ impl Checker<'_> {
         if problems.is_empty() {
             return Ok(());
         }
+        let erased = problems.iter().any(|p| p.kind == FindingKind::ErasedFootage);
         let action = match (self.options.repair, written || unreadable) {
+            (true, false) if erased => Some(self.erase_again(&row).await?),
             (false, _) => None,
             (true, true) if unreadable => {
                 Some(Err("what the disk does not give cannot be mended; copy what you can, then check again".into()))
@@ -231,6 +238,10 @@ impl Checker<'_> {
             Orphan::Foreign(detail) => self.stray(&path, &detail, Some(&job.folder.stream)).await?,
             Orphan::Block { header, range, len, detail } => {
                 self.count(len);
+                let bare = header.block_info(0, SegmentTable::default(), None);
+                if self.erased_file(&bare, range).await? {
+                    return Ok(());
+                }
                 let action = if self.options.repair { Some(self.repair_orphan(job, &header, range).await?) } else { None };
                 let finding = finding(FindingKind::OrphanedFile, detail).of_block(name.id).in_range(range);
                 self.tell_with(finding, action);

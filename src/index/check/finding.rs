@@ -31,6 +31,10 @@ pub enum FindingKind {
     ForeignFile,
     /// The disk does not give the file's bytes.
     Unreadable,
+    /// What was erased on request is in a file again.
+    ErasedFootage,
+    /// A row from before its file was deleted on purpose: the database is older than the media folder.
+    DeletedSince,
     /// What the index has derived from a stream's rows (recorded ranges, sums) is not what the rows say.
     DerivedRows,
 }
@@ -49,6 +53,8 @@ impl FindingKind {
             FindingKind::Unsealed => "unsealed",
             FindingKind::ForeignFile => "foreign_file",
             FindingKind::Unreadable => "unreadable",
+            FindingKind::ErasedFootage => "erased_footage",
+            FindingKind::DeletedSince => "deleted_since",
             FindingKind::DerivedRows => "derived_rows",
         }
     }

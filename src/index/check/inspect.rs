@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use super::finding::FindingKind;
 use crate::index::recover::chain;
 use crate::media::{BlockInfo, BlockState, RunInfo, Segment, TimeRange, Timestamp};
-use crate::store::{BlockHeader, Damage, MediaRoot, Scan, SealedFile, StoreError, StoreResult, read_sealed, scan};
+use crate::store::{BlockHeader, Damage, MediaRoot, Scan, SealedFile, StoreError, StoreResult, is_wiped, read_sealed, scan};
 
 /// How much of each file is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -56,6 +56,11 @@ pub(super) fn inspect(root: &MediaRoot, row: &BlockInfo, run: &RunInfo, depth: D
 fn read(root: &MediaRoot, row: &BlockInfo, run: &RunInfo, depth: Depth) -> StoreResult<(u64, Vec<Problem>)> {
     let path = root.file(&row.path());
     let len = fs::metadata(&path).map_err(|e| StoreError::io("ask for the length of", &path, e))?.len();
+    if row.state == BlockState::Sealed
+        && let Some(problem) = erased_footage(root, row, depth)
+    {
+        return Ok((len, vec![problem]));
+    }
     let problems = match (row.state, depth) {
         (BlockState::Open, Depth::Quick) => {
             // Its end is still moving: only its length can be compared.
@@ -76,6 +81,19 @@ fn read(root: &MediaRoot, row: &BlockInfo, run: &RunInfo, depth: Depth) -> Store
     Ok((len, problems))
 }
 
+/// Footage that the row has as erased, and that is in the file all the same: somebody put an older copy back. It is looked for before
+/// anything else, because for every other difference the file is believed. A file that cannot be read to that end says nothing here.
+fn erased_footage(root: &MediaRoot, row: &BlockInfo, depth: Depth) -> Option<Problem> {
+    let erased = row.erased_ranges();
+    let hull = TimeRange::new(erased.first()?.start(), erased.last()?.end()).ok();
+    let listed = read_sealed(&root.file(&row.path())).ok().flatten().is_some_and(|file| {
+        let same_length = file.trailer.table.len() == row.table.len();
+        same_length && row.table.entries().iter().zip(file.trailer.table.entries()).any(|(row, file)| row.erased && !file.erased)
+    });
+    let back = listed || (depth == Depth::Full && is_wiped(root, row).is_ok_and(|wiped| !wiped));
+    back.then(|| Problem::new(FindingKind::ErasedFootage, hull, "what was erased on request is in this file again"))
+}
+
 /// A file that was cut between asking for its length and reading it.
 fn is_end_of_file(e: &StoreError) -> bool {
     matches!(e, StoreError::Io { source, .. } if source.kind() == ErrorKind::UnexpectedEof)
@@ -90,7 +108,7 @@ fn sealed_full(row: &BlockInfo, run: &RunInfo, scan: &Scan) -> Vec<Problem> {
     let whole_end = scan.segments.last().map_or(row.first_offset, |s| s.end_offset());
     let media_end = row.media_end_offset();
     for damage in in_segments(scan) {
-        match row.segments().take_while(|s| s.offset <= damage.offset).last() {
+        match row.places().take_while(|s| s.offset <= damage.offset).last() {
             // The torn end of a file that was cut has been named already.
             _ if cut && damage.offset >= whole_end => {}
             Some(segment) if damage.offset < media_end => problems.push(segment_problem(&segment, damage.what)),
@@ -125,7 +143,7 @@ fn committed_part(row: &BlockInfo, run: &RunInfo, scan: &Scan) -> Vec<Problem> {
     let whole_end = scan.segments.last().map_or(row.first_offset, |s| s.end_offset());
     let inside = in_segments(scan).filter(|d| d.offset < media_end && (scan.len >= media_end || d.offset < whole_end));
     for damage in inside {
-        let segment = row.segments().take_while(|s| s.offset <= damage.offset).last();
+        let segment = row.places().take_while(|s| s.offset <= damage.offset).last();
         problems.extend(segment.map(|s| segment_problem(&s, damage.what)));
     }
     if problems.is_empty() && !scan.segments.iter().map(|s| s.header.entry).zip(row.table.entries()).all(|(a, b)| a == *b) {
@@ -177,7 +195,7 @@ fn header_problem(row: &BlockInfo, run: &RunInfo, header: &BlockHeader) -> Optio
 fn table_problem(row: &BlockInfo, file: &SealedFile) -> Option<Problem> {
     let (rows, files) = (row.table.entries(), file.trailer.table.entries());
     if rows.len() > files.len() && rows[..files.len()] == *files {
-        let range = row.segments().nth(files.len()).and_then(|s| TimeRange::new(s.start, row.end()).ok());
+        let range = row.places().nth(files.len()).and_then(|s| TimeRange::new(s.start, row.end()).ok());
         let detail = format!("the row names {} segments, the file holds {}", rows.len(), files.len());
         return Some(Problem::new(FindingKind::RowWithoutBytes, range, detail));
     }
@@ -209,7 +227,7 @@ fn segment_problem(segment: &Segment, what: &str) -> Problem {
 
 /// From the first segment that a file of `len` bytes does not hold to the row's end.
 fn lost_range(row: &BlockInfo, len: u64) -> Option<TimeRange> {
-    let lost = row.segments().find(|s| s.offset + u64::from(s.entry.stored_bytes()) > len)?;
+    let lost = row.places().find(|s| s.offset + u64::from(s.entry.stored_bytes()) > len)?;
     TimeRange::new(lost.start, row.end()).ok()
 }
 
@@ -221,7 +239,7 @@ fn shortened(row: &BlockInfo, len: u64) -> Problem {
 /// An open block's file that has fewer bytes than its row names. When it ends with a whole segment nothing
 /// says that it was ever longer.
 fn missing_end(row: &BlockInfo, len: u64) -> Problem {
-    let ends: Vec<u64> = row.segments().map(|s| s.offset).collect();
+    let ends: Vec<u64> = row.places().map(|s| s.offset).collect();
     if ends.contains(&len) {
         let detail = format!("the row names {} segments, the file holds {}", row.table.len(), ends.iter().filter(|o| **o < len).count());
         return Problem::new(FindingKind::RowWithoutBytes, lost_range(row, len), detail);

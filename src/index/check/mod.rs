@@ -14,6 +14,7 @@
 //! **When things fail.** A file that the disk does not give is a finding, and the walk goes on. A database
 //! that fails ends the check. A repair that does not work out says why in [`Finding::action`].
 
+mod erased;
 mod files;
 mod finding;
 mod inspect;
@@ -23,14 +24,15 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::db::Db;
-use crate::media::{AccountId, StreamId, Timestamp};
+use crate::media::{AccountId, BlockId, StreamId, Timestamp};
 use crate::store::{MediaRoot, StreamFolder, stream_folders};
 
 use super::recover::blocking;
 use super::{Index, IndexResult};
+use erased::Gone;
 pub use finding::{CheckEvent, CheckSummary, Finding, FindingKind, Progress};
 pub use inspect::Depth;
 
@@ -70,6 +72,7 @@ pub async fn check(
         report,
         summary: CheckSummary::default(),
         progress: Progress::default(),
+        gone: None,
     };
     checker.run().await?;
     Ok(checker.summary)
@@ -91,6 +94,8 @@ struct Checker<'a> {
     report: Report<'a>,
     summary: CheckSummary,
     progress: Progress,
+    /// What was deleted on purpose, read when a file is missed.
+    gone: Option<HashMap<BlockId, Gone>>,
 }
 
 impl Checker<'_> {

@@ -12,6 +12,9 @@
 //! **When things fail.** A damaged or foreign file costs only itself. Anything else ends the rebuild with the index
 //! half made: do it again.
 //!
+//! What was erased on request stays so: files say it of segments, and notes in the media folder of whole blocks. Such a block is left
+//! out when its file is there again, and its time is a gap of cause `erased`.
+//!
 //! What came after the last footage, and whether the stream is paused or removed, is on the card in its folder.
 //!
 //! **What files do not say.** Credentials of sources; changes to a stream's row since its last run or gap began.
@@ -19,15 +22,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::db::{Db, IndexChange};
-use crate::media::{BlockInfo, Gap, GapCause, RunId, RunInfo, StreamId, TimeRange, Timestamp};
+use crate::media::{BlockId, BlockInfo, Gap, GapCause, RunId, RunInfo, StreamId, TimeRange, Timestamp};
 use crate::store::{
-    BlockName, Entry, MediaRoot, RunEnd, StoreError, StoreResult, StreamCard, StreamFolder, StreamWalk, read_sealed, scan, stream_folders,
+    BlockName, Entry, GoneKind, MediaRoot, RunEnd, StoreError, StoreResult, StreamCard, StreamFolder, StreamWalk, gone_notes, read_sealed,
+    scan, stream_folders,
 };
 
 use super::check::{Finding, FindingKind, Progress};
@@ -79,7 +83,16 @@ pub async fn rebuild(index: &Index, root: &MediaRoot, now: Timestamp, report: Re
     let listed = root.clone();
     let (folders, strays) = blocking(move || stream_folders(&listed)).await??;
     let progress = Progress { streams_total: folders.len() as u64, ..Progress::default() };
-    let mut work = Rebuild { db: index.db(), root, now, report, summary: RebuildSummary::default(), progress, changes: Vec::new() };
+    let mut work = Rebuild {
+        db: index.db(),
+        root,
+        now,
+        report,
+        summary: RebuildSummary::default(),
+        progress,
+        changes: Vec::new(),
+        erased: BTreeMap::new(),
+    };
     // Past the index's own door, which would look each new block up before it stores it: nothing is cached that could
     // become wrong, and what is, is forgotten at the end.
     let db = index.db();
@@ -104,6 +117,8 @@ struct Rebuild<'a> {
     summary: RebuildSummary,
     progress: Progress,
     changes: Vec<IndexChange>,
+    /// Blocks of the current stream that erasures left nothing of, and their time.
+    erased: BTreeMap<BlockId, TimeRange>,
 }
 
 /// A block file that can be indexed.
@@ -142,6 +157,7 @@ impl Rebuild<'_> {
             self.summary.nameless_streams.push(row.id.clone());
         }
         let mut seen = Seen::default();
+        self.erased_before(folder).await?;
         let mut walk = StreamWalk::new(self.root, folder);
         loop {
             let (back, listed) = blocking(move || {
@@ -157,6 +173,18 @@ impl Rebuild<'_> {
         self.summary.streams += 1;
         self.progress.streams += 1;
         (self.report)(RebuildEvent::Progress(self.progress.clone()));
+        Ok(())
+    }
+
+    /// Gaps that erasures left where no file is, first: footage that is there all the same makes them give way.
+    async fn erased_before(&mut self, folder: &StreamFolder) -> IndexResult<()> {
+        let root = self.root.clone();
+        let notes = blocking(move || gone_notes(&root)).await??;
+        let erased = notes.into_iter().filter(|n| n.kind == GoneKind::Erasure).flat_map(|n| n.blocks);
+        self.erased = erased.filter(|b| b.stream == folder.stream).map(|b| (b.block, b.range)).collect();
+        let gap = |range: &TimeRange| Gap { start: range.start(), end: Some(range.end()), cause: GapCause::Erased, detail: String::new() };
+        let gaps = self.erased.values().map(|range| IndexChange::GapAdded { stream: folder.stream.clone(), gap: gap(range) });
+        self.changes.extend(gaps);
         Ok(())
     }
 
@@ -182,6 +210,10 @@ impl Rebuild<'_> {
         while let Some(file) = files.try_next().await? {
             self.progress.files += 1;
             match file {
+                Ok(file) if self.erased.contains_key(&file.info.id) => {
+                    let detail = "it was erased on request, and here it is again";
+                    self.skip(about(&file.info, FindingKind::ErasedFootage, detail).in_range(file.info.range()));
+                }
                 Ok(file) => {
                     self.progress.bytes += file.info.size_bytes;
                     self.take(file, seen).await?;

@@ -153,6 +153,7 @@ mod tests {
             audio_bytes: 20,
             keyframe_bytes: 50,
             independent: true,
+            erased: false,
         };
         FromWorker::Segment { stream: stream(), block: BlockId::from_bytes([block; 16]), entry }
     }

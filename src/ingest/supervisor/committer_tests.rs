@@ -57,7 +57,15 @@ fn block(n: u8) -> BlockInfo {
 }
 
 fn segment(n: u8) -> IndexChange {
-    let entry = SegmentEntry { wall_us: 1000, media_us: 1000, video_bytes: 20, audio_bytes: 0, keyframe_bytes: 10, independent: true };
+    let entry = SegmentEntry {
+        wall_us: 1000,
+        media_us: 1000,
+        video_bytes: 20,
+        audio_bytes: 0,
+        keyframe_bytes: 10,
+        independent: true,
+        erased: false,
+    };
     IndexChange::SegmentAppended { block: BlockId::from_bytes([n; 16]), entry }
 }
 

@@ -18,6 +18,7 @@ use super::moov::{RunPlaces, TrackPlace};
 use super::plan::{Base, Clip, ClipSlice, fragments};
 use crate::media::fragment::TRUN_AT;
 use crate::media::{Segment, VIDEO_TIMESCALE};
+use crate::store::Reading;
 
 /// The bytes of `range` of `clip`, in pieces of at most a fragment. When blocks have gone meanwhile the stream ends in an
 /// error: the connection breaks off instead of sending what is not the clip.
@@ -45,6 +46,8 @@ pub async fn check_clip(clip: &Clip, reader: &Reader) -> Result<(), PlaybackErro
 
 struct Walk {
     clip: Arc<Clip>,
+    /// A sweep waits for a download that has begun.
+    _reading: Reading,
     reader: Reader,
     /// Still to be sent; its start is where `ready` ends.
     range: Range<u64>,
@@ -79,7 +82,9 @@ impl Walk {
         let head = clip.head.len() as u64;
         let range = range.start..range.end.min(clip.len());
         let next_slice = clip.slice_at(range.start);
-        let mut walk = Walk { clip, reader, range, next_slice, current: VecDeque::new(), slice: None, ready: VecDeque::new() };
+        let reading = reader.hold(clip.slices.iter().skip(next_slice).map(|s| s.block).collect());
+        let mut walk =
+            Walk { clip, _reading: reading, reader, range, next_slice, current: VecDeque::new(), slice: None, ready: VecDeque::new() };
         if walk.range.start < head {
             let part = walk.range.start as usize..walk.range.end.min(head) as usize;
             ready.push_back(walk.clip.head.slice(part));

@@ -1,5 +1,6 @@
 //! The enforcer over real files and rows.
 
+mod erasures;
 mod simulation;
 
 use std::io::Read;
@@ -42,7 +43,7 @@ struct Scene {
 }
 
 fn settings() -> Settings {
-    Settings { grace: HOUR, share_percent: 100, sweep_max: 2, rest: Duration::ZERO }
+    Settings { grace: HOUR, share_percent: 100, sweep_max: 2, rest: Duration::ZERO, erase: EraseSettings::alone() }
 }
 
 impl Scene {

@@ -84,7 +84,7 @@ struct Simulation {
 
 impl Simulation {
     async fn new() -> Simulation {
-        let careful = Settings { grace: GRACE, share_percent: 100, sweep_max: 3, rest: Duration::ZERO };
+        let careful = Settings { grace: GRACE, share_percent: 100, sweep_max: 3, rest: Duration::ZERO, erase: EraseSettings::alone() };
         let scene = Scene::with("", careful).await;
         let run = run_info(&cam(), at(0), 0);
         scene.archive.index.commit(vec![IndexChange::RunStarted(run.clone())]).await.unwrap();

@@ -47,6 +47,7 @@ export const gapCauses = [
   'not_imported',
   'damaged',
   'removed',
+  'erased',
 ] as const satisfies readonly GapCause[];
 
 /** Does not compile when the recorder knows a cause that the list lacks. */

@@ -92,6 +92,7 @@ export const en = {
   'gap.cause.not_imported': 'Between imported recordings',
   'gap.cause.damaged': 'The stored footage was lost or damaged',
   'gap.cause.removed': 'The stream did not exist',
+  'gap.cause.erased': 'The footage was erased on request',
   'gap.ongoing': 'until now',
 
   'gaps.title': 'Gaps on this day',

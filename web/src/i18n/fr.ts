@@ -95,6 +95,7 @@ export const fr: Messages = {
   'gap.cause.not_imported': 'Entre deux enregistrements importés',
   'gap.cause.damaged': 'Les images conservées ont été perdues ou abîmées',
   'gap.cause.removed': 'Le flux n’existait pas',
+  'gap.cause.erased': 'Les images ont été effacées sur demande',
   'gap.ongoing': 'jusqu’à maintenant',
 
   'gaps.title': 'Interruptions de ce jour',

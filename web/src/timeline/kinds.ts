@@ -27,6 +27,7 @@ export function kindOf(cause: GapCause): GapKind {
     case 'paused':
     case 'not_imported':
     case 'removed':
+    case 'erased':
       return 'planned';
   }
 }
