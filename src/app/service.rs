@@ -24,7 +24,7 @@ use crate::ingest::protocol::WorkerConfig;
 use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::media::StreamId;
 use crate::playback::Playback;
-use crate::retention::{self, Amount, Retention, RetentionError, RunReport};
+use crate::retention::{self, Amount, EraseSettings, Eraser, Retention, RetentionError, RunReport};
 use crate::store::{BlockCache, MediaRoot};
 use crate::telemetry::{self, metric};
 
@@ -69,6 +69,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         access,
         playback: playback(&opened, retention.windows())?,
         retention: retention.clone(),
+        eraser: Eraser::new(opened.index.clone(), opened.root.clone(), EraseSettings::default()),
         recorder: Arc::new(supervisor.clone()),
         sources,
         metrics: metrics.clone(),
@@ -203,10 +204,14 @@ const FIRST_RUN_AFTER: Duration = Duration::from_secs(60);
 async fn enforce(retention: Retention, interval: Duration, clock: SharedClock) {
     let mut every = tokio::time::interval_at(Instant::now() + FIRST_RUN_AFTER.min(interval), interval);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut asked = tokio::time::interval(retention::ASKED_STEP);
     loop {
-        every.tick().await;
-        match retention.run(clock.now(), false).await {
-            Ok(report) => tell(&report),
+        let run = tokio::select! {
+            _ = every.tick() => retention.run(clock.now(), false).await.map(Some),
+            _ = asked.tick() => retention.answer_command(clock.now()).await,
+        };
+        match run {
+            Ok(report) => report.iter().for_each(tell),
             // The command line is at it.
             Err(RetentionError::Running) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "retention could not be enforced; it is tried again"),

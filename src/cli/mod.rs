@@ -14,10 +14,14 @@ mod children;
 mod config;
 mod context;
 mod demo;
+mod erase;
 mod failure;
+mod holds;
 mod import;
 mod index;
+mod keys;
 mod output;
+mod retention;
 mod serve;
 mod streams;
 mod subscription;
@@ -69,8 +73,16 @@ enum Command {
     Plans(subscription::PlansArgs),
     /// What a customer has bought.
     Subscription(subscription::SubscriptionArgs),
+    /// Erase footage because somebody asks for it.
+    Erase(erase::EraseArgs),
     /// Bearer tokens for programs.
     Tokens(tokens::TokensArgs),
+    /// Keys of signed addresses: list, rotate, remove.
+    Keys(keys::KeysArgs),
+    /// How long footage stays: where retention stands, why something is kept or gone, what a change would do.
+    Retention(retention::RetentionArgs),
+    /// Ranges that nothing may prune: list, place, release.
+    Holds(holds::HoldsArgs),
     /// Who can sign in.
     Users(users::UsersArgs),
     /// A signed address for a player that cannot send headers.
@@ -114,7 +126,11 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Accounts(args) => accounts::run(args, &context),
         Command::Plans(args) => subscription::run_plans(args, &context),
         Command::Subscription(args) => subscription::run(args, &context),
+        Command::Erase(args) => erase::run(args, &context),
         Command::Tokens(args) => tokens::run(args, &context),
+        Command::Keys(args) => keys::run(args, &context),
+        Command::Retention(args) => retention::run(args, &context),
+        Command::Holds(args) => holds::run(args, &context),
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use crate::accounts::Accounts;
 use crate::app::Announcement;
 use crate::audit::{Act, Event, acts};
 use crate::clock::{Clock, SystemClock};
@@ -41,6 +42,9 @@ Examples:
         /// What people call it [default: the id]
         #[arg(long)]
         title: Option<String>,
+        /// Whose it is
+        #[arg(long, default_value = "main")]
+        account: AccountId,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -88,17 +92,17 @@ pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> 
     let work = async |database: Database| {
         let db = &database.db;
         match args.command {
-            StreamsCommand::Add { id, source, title, json } => add(&database, id, &source, title, json).await,
+            StreamsCommand::Add { id, source, title, account, json } => add(&database, id, &source, title, account, json).await,
             StreamsCommand::List { removed, json } => list(&database, removed, json).await,
             StreamsCommand::Show { id, json } => show(&database, &id, json).await,
             StreamsCommand::Pause { id } => {
-                recorded(db, &id).await?;
-                db.recording(act(acts::STREAM_PAUSED, &id)).set_stream_paused(&id, true).await?;
+                let row = recorded(db, &id).await?;
+                db.recording(act(acts::STREAM_PAUSED, &row.account, &id)).set_stream_paused(&id, true).await?;
                 Ok(Exit::Ok)
             }
             StreamsCommand::Resume { id } => {
                 let row = existing(db, &id).await?;
-                let db = db.recording(act(acts::STREAM_RESUMED, &id));
+                let db = db.recording(act(acts::STREAM_RESUMED, &row.account, &id));
                 if row.removed_at.is_some() {
                     db.set_stream_removed(&id, None).await?;
                 }
@@ -106,8 +110,8 @@ pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> 
                 Ok(Exit::Ok)
             }
             StreamsCommand::Remove { id } => {
-                recorded(db, &id).await?;
-                db.recording(act(acts::STREAM_REMOVED, &id)).set_stream_removed(&id, Some(SystemClock.now())).await?;
+                let row = recorded(db, &id).await?;
+                db.recording(act(acts::STREAM_REMOVED, &row.account, &id)).set_stream_removed(&id, Some(SystemClock.now())).await?;
                 Ok(Exit::Ok)
             }
         }
@@ -116,12 +120,20 @@ pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> 
 }
 
 /// What the person at the machine does to a stream.
-fn act(act: Act, stream: &StreamId) -> Event {
-    let event = Event::system(SystemClock.now(), act).of_account(&AccountId::main()).on_stream(stream);
-    event.by(Principal::command_line(AccountId::main()).label())
+fn act(act: Act, account: &AccountId, stream: &StreamId) -> Event {
+    let event = Event::system(SystemClock.now(), act).of_account(account).on_stream(stream);
+    event.by(Principal::command_line(account.clone()).label())
 }
 
-async fn add(database: &Database, id: StreamId, source: &str, title: Option<String>, json: bool) -> anyhow::Result<Exit> {
+async fn add(
+    database: &Database,
+    id: StreamId,
+    source: &str,
+    title: Option<String>,
+    account: AccountId,
+    json: bool,
+) -> anyhow::Result<Exit> {
+    Accounts::new(database.db.clone()).account(&account).await.map_err(Failure::from)?;
     let wrong = |e: String| Failure::new(Exit::Usage, e).hint("retroview streams add --help");
     let spec = SourceSpec::parse(source).map_err(|e| wrong(e.to_string()))?;
     let ingest = &database.config.ingest;
@@ -129,12 +141,12 @@ async fn add(database: &Database, id: StreamId, source: &str, title: Option<Stri
     policy.check(&spec).map_err(|e| wrong(e.to_string()))?;
     let new = NewStream {
         title: title.unwrap_or_else(|| id.to_string()),
-        account: AccountId::main(),
+        account,
         source: spec.to_string(),
         credentials: spec.credentials_text(),
         id,
     };
-    let added = act(acts::STREAM_ADDED, &new.id).with("source", new.source.clone());
+    let added = act(acts::STREAM_ADDED, &new.account, &new.id).with("source", new.source.clone());
     let row = match database.db.recording(added).add_stream(&new, SystemClock.now()).await {
         Ok(row) => row,
         Err(e @ DbError::Exists { .. }) => {

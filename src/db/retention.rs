@@ -212,6 +212,14 @@ pub trait RetentionRows: Send + Sync {
     async fn retention_state(&self) -> DbResult<RetentionState>;
     /// A run came to its end: forgets a confirmed stop.
     async fn note_run(&self, now: Timestamp) -> DbResult<()>;
+    /// A command asks the running service for a run.
+    async fn ask_run(&self, now: Timestamp) -> DbResult<()>;
+    /// When somebody asked, until it is answered.
+    async fn run_asked(&self) -> DbResult<Option<Timestamp>>;
+    /// Answers all that were asked at `asked` or before.
+    async fn answer_run(&self, asked: Timestamp, report: &serde_json::Value) -> DbResult<()>;
+    /// The answer to what was asked at `asked`.
+    async fn answered_run(&self, asked: Timestamp) -> DbResult<Option<serde_json::Value>>;
     /// The same stop again changes nothing and is not recorded again. True when it is new.
     async fn stop_retention(&self, why: &serde_json::Value, now: Timestamp, event: Event) -> DbResult<bool>;
     /// False when nothing stands still.

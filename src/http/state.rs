@@ -18,7 +18,7 @@ use crate::entitlement::{Access, Principal, Scope};
 use crate::ingest::SourcePolicy;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
-use crate::retention::Retention;
+use crate::retention::{Eraser, Retention};
 
 /// What the operator may choose, already checked.
 #[derive(Clone, Debug)]
@@ -52,6 +52,7 @@ pub struct Services {
     pub clock: SharedClock,
     pub access: Access,
     pub playback: Playback,
+    pub eraser: Eraser,
     pub recorder: Arc<dyn Recorder>,
     /// What a source may be.
     pub sources: SourcePolicy,
@@ -144,6 +145,20 @@ impl Services {
             return Err(AccountsError::Unknown(account.clone()).into());
         }
         Ok(self.accounts().account(account).await?)
+    }
+
+    /// Whose records `who` asks for: one account's, or `None` for all, which only an operator sees.
+    ///
+    /// # Errors
+    /// Without the right; of another account, the same as of one that does not exist.
+    pub fn audited_account(&self, who: &Principal, asked: Option<AccountId>) -> HttpResult<Option<AccountId>> {
+        who.require_everywhere(Scope::Audit)?;
+        match asked {
+            Some(account) if !who.covers_account(&account) => Err(AccountsError::Unknown(account).into()),
+            Some(account) => Ok(Some(account)),
+            None if who.scopes().has(Scope::Operate) => Ok(None),
+            None => Ok(Some(who.account().clone())),
+        }
     }
 
     /// What absolute addresses begin with: what the operator says, or how this request reached us.

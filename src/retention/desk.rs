@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
@@ -21,6 +22,11 @@ use crate::store::MediaRoot;
 
 /// A century: beyond it, plans are the limit.
 const CAP_HOURS_MAX: u32 = 100 * 366 * 24;
+
+/// How often a command looks whether the service has answered, and the service whether a command has asked.
+pub const ASKED_STEP: Duration = Duration::from_millis(500);
+/// A run over millions of blocks, with its rests.
+const SERVICE_ANSWERS_IN: Duration = Duration::from_secs(3600);
 
 /// Where retention stands.
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
@@ -53,6 +59,7 @@ pub struct Retention {
     pub(super) index: Index,
     pub(super) accounts: Accounts,
     pub(super) settings: Settings,
+    clock: SharedClock,
     visibility: Visibility,
     enforcer: Enforcer,
     /// One run at a time, of all processes.
@@ -70,9 +77,9 @@ impl Retention {
     pub fn new(index: Index, root: MediaRoot, settings: Settings, clock: SharedClock, lock_file: &Path) -> Retention {
         let accounts = Accounts::new(Arc::clone(index.db()));
         let plans: Arc<dyn Plans> = Arc::new(AccountPlans(accounts.clone()));
-        let visibility = Visibility::new(Arc::clone(index.db()), Arc::clone(&plans), clock);
+        let visibility = Visibility::new(Arc::clone(index.db()), Arc::clone(&plans), Arc::clone(&clock));
         let enforcer = Enforcer::new(index.clone(), root, plans, settings.clone());
-        Retention { index, accounts, settings, visibility, enforcer, lock_file: lock_file.to_path_buf() }
+        Retention { index, accounts, settings, clock, visibility, enforcer, lock_file: lock_file.to_path_buf() }
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -98,6 +105,44 @@ impl Retention {
         let report = self.enforcer.run_once(now, dry_run).await;
         drop(lock);
         report
+    }
+
+    /// Has the running service make a run, and waits for what it says.
+    ///
+    /// # Errors
+    /// [`RetentionError::Running`] when it does not answer; the database does not answer.
+    pub async fn ask_service(&self, now: Timestamp) -> RetentionResult<RunReport> {
+        self.db().ask_run(now).await?;
+        let began = self.clock.monotonic();
+        while self.clock.monotonic() - began < SERVICE_ANSWERS_IN {
+            tokio::time::sleep(ASKED_STEP).await;
+            if let Some(answer) = self.db().answered_run(now).await? {
+                let answer: Result<RunReport, String> =
+                    serde_json::from_value(answer).map_err(|e| RetentionError::Interrupted(e.to_string()))?;
+                return answer.map_err(RetentionError::Interrupted);
+            }
+        }
+        Err(RetentionError::Running)
+    }
+
+    /// Makes the run that a command asked for, if one did.
+    ///
+    /// # Errors
+    /// As [`Retention::run`].
+    pub async fn answer_command(&self, now: Timestamp) -> RetentionResult<Option<RunReport>> {
+        let Some(asked) = self.db().run_asked().await? else { return Ok(None) };
+        let report = self.run(now, false).await;
+        let answer = report.as_ref().map_err(ToString::to_string);
+        self.db().answer_run(asked, &json!(answer)).await?;
+        report.map(Some)
+    }
+
+    /// All accounts, by id.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn account_ids(&self) -> RetentionResult<Vec<AccountId>> {
+        Ok(self.accounts.list().await?.into_iter().map(|a| a.id).collect())
     }
 
     async fn lock(&self) -> RetentionResult<File> {

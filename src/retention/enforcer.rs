@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::erase::{Advance, EraseSettings, Eraser};
 use super::forecast::{Amount, PAGE, WhatIf, expired_page, forecast};
@@ -53,7 +53,7 @@ impl Default for Settings {
 }
 
 /// What a run did, or with `dry_run` would have done.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = RetentionRun)]
 pub struct RunReport {
     pub dry_run: bool,

@@ -20,7 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{RetentionError, RetentionResult};
 use crate::audit::{Act, Event};
@@ -86,7 +86,7 @@ pub struct Going {
 }
 
 /// What one look at all requests has done.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ErasuresAdvanced)]
 pub struct Advance {
     /// Blocks from which bytes were erased.

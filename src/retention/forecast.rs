@@ -1,6 +1,6 @@
 //! What would go: by time passing, another plan, a cap, a hold released.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::judge::{AccountRules, Cap, Held, Judge};
 use super::rules::{cap_at, held_at};
@@ -11,7 +11,7 @@ use crate::media::{PlanHistory, PlanSpan, StreamId, Timestamp, Window};
 pub(super) const PAGE: u32 = 500;
 
 /// How much footage.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = FootageAmount)]
 pub struct Amount {
     pub blocks: u64,

@@ -42,7 +42,7 @@ mod tests;
 mod visibility;
 mod window_start;
 
-pub use desk::{Retention, Status, Stopped};
+pub use desk::{ASKED_STEP, Retention, Status, Stopped};
 pub use enforcer::{Enforcer, RunReport, Settings};
 pub use erase::{Advance, EraseSettings, Eraser, Going};
 pub use explain::{Explanation, explain};

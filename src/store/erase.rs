@@ -27,7 +27,7 @@ use super::writer::lock;
 use crate::media::{BlockInfo, Segment};
 
 /// Zeros are written in pieces of this size where a hole cannot be made.
-const ZEROS: [u8; 128 << 10] = [0; 128 << 10];
+static ZEROS: [u8; 128 << 10] = [0; 128 << 10];
 /// size, `free`.
 const FREE_BOX: usize = 8;
 
@@ -124,11 +124,12 @@ fn write_trailer(file: &File, path: &Path, row: &BlockInfo, checksum: u64) -> St
     let len = file.metadata().map_err(at("ask for the length of", path))?.len();
     // One that cannot be read was being written when the power went: the row has all of it but why the run ended.
     let end: Option<RunEnd> = trailer_of(file, len, path)?.and_then(|read| read.ok()).and_then(|(trailer, _)| trailer.end);
-    let trailer = Trailer { table: row.table.clone(), end, checksum }.encode();
     let offset = row.media_end_offset();
-    if offset + trailer.len() as u64 != len {
-        return Err(StoreError::damaged(path, "its length is not what its row says, so nothing was erased in it; check it first"));
-    }
+    let place = len.checked_sub(offset).and_then(|size| usize::try_from(size).ok());
+    let trailer = Trailer { table: row.table.clone(), end, checksum };
+    let trailer = place
+        .and_then(|size| trailer.encode_to(size))
+        .ok_or_else(|| StoreError::damaged(path, "its length is not what its row says, so nothing was erased in it; check it first"))?;
     file.write_all_at(&trailer, offset).map_err(at("write the trailer of", path))
 }
 

@@ -46,6 +46,11 @@ const UUID_BOX: usize = 24;
 const TLV_TABLE: u32 = 1;
 const TLV_RUN_END: u32 = 2;
 const TLV_CHECKSUM: u32 = 3;
+/// Nothing: keeps a trailer as long as the one before it.
+const TLV_PADDING: u32 = 4;
+
+/// Tag and length.
+const TLV_HEAD: usize = 8;
 
 /// What of a box is not as a writer leaves it.
 pub type What = &'static str;
@@ -260,6 +265,19 @@ pub struct Trailer {
 
 impl Trailer {
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_with(None)
+    }
+
+    /// The same, `size` bytes long: it takes the place of another. `None`: it does not fit.
+    pub fn encode_to(&self, size: usize) -> Option<Vec<u8>> {
+        let plain = self.encode();
+        match size.checked_sub(plain.len())? {
+            0 => Some(plain),
+            more => Some(self.encode_with(Some(more.checked_sub(TLV_HEAD)?))),
+        }
+    }
+
+    fn encode_with(&self, padding: Option<usize>) -> Vec<u8> {
         let erased = self.table.entries().iter().any(|e| e.erased);
         let version = if erased { FORMAT_VERSION } else { FORMAT_VERSION_PLAIN };
         let mut body = version.to_be_bytes().to_vec();
@@ -269,6 +287,9 @@ impl Trailer {
             put_tlv(&mut body, TLV_RUN_END, &json);
         }
         put_tlv(&mut body, TLV_CHECKSUM, &self.checksum.to_be_bytes());
+        if let Some(padding) = padding {
+            put_tlv(&mut body, TLV_PADDING, &vec![0; padding]);
+        }
         let size = UUID_BOX + body.len() + 8 + FOOTER_BYTES;
         let mut out = Vec::with_capacity(size);
         put_uuid(&mut out, size, TYPE_TRAILER);

@@ -9,6 +9,7 @@ mod servers;
 mod audit;
 mod bad_input;
 mod command_line;
+mod erasure;
 mod first_steps;
 mod kill;
 mod operate;

@@ -279,6 +279,40 @@ impl RetentionRows for SqliteDb {
         tx.commit().await.map_err(sql("note a retention run"))
     }
 
+    async fn ask_run(&self, now: Timestamp) -> DbResult<()> {
+        let mut tx = self.write().await?;
+        let asked = sqlx::query("UPDATE retention_state SET run_asked_us = max(coalesce(run_asked_us, 0), ?)").bind(now.as_micros());
+        asked.execute(&mut *tx).await.map_err(sql("ask for a run"))?;
+        tx.commit().await.map_err(sql("ask for a run"))
+    }
+
+    async fn run_asked(&self) -> DbResult<Option<Timestamp>> {
+        let asked: Option<i64> =
+            sqlx::query_scalar("SELECT run_asked_us FROM retention_state WHERE run_asked_us > coalesce(run_answered_us, -1)")
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(sql("look whether a run is asked for"))?;
+        Ok(asked.map(Timestamp))
+    }
+
+    async fn answer_run(&self, asked: Timestamp, report: &serde_json::Value) -> DbResult<()> {
+        let mut tx = self.write().await?;
+        let answered = sqlx::query("UPDATE retention_state SET run_answered_us = ?, run_answer = ?");
+        let answered = answered.bind(asked.as_micros()).bind(report.to_string());
+        answered.execute(&mut *tx).await.map_err(sql("answer who asked for a run"))?;
+        tx.commit().await.map_err(sql("answer who asked for a run"))
+    }
+
+    async fn answered_run(&self, asked: Timestamp) -> DbResult<Option<serde_json::Value>> {
+        let answer: Option<String> = sqlx::query_scalar("SELECT run_answer FROM retention_state WHERE run_answered_us >= ?")
+            .bind(asked.as_micros())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(sql("look for the answer to a run"))?
+            .flatten();
+        answer.map(|text| json("the answer to a run", &text)).transpose()
+    }
+
     async fn stop_retention(&self, why: &serde_json::Value, now: Timestamp, event: Event) -> DbResult<bool> {
         let mut tx = self.write().await?;
         let done =

@@ -145,7 +145,7 @@ async fn m3u(
     let base = app.base_url(&uri, &headers);
     let mut out = String::from("#EXTM3U\n");
     let rows = app.db.streams(false).await?;
-    for row in rows.into_iter().filter(|r| r.account == *who.account() && who.covers_stream(&r.id)) {
+    for row in rows.into_iter().filter(|r| who.covers_account(&r.account) && who.covers_stream(&r.id)) {
         let first = app.db.totals(&row.id).await?.first_start.unwrap_or(now);
         let days = (now.micros_since(first).max(0) / 86_400_000_000) + 1;
         let expires_at = now.saturating_add_micros(LIST_EXPIRES_US);

@@ -6,6 +6,7 @@ mod aliases;
 mod clips;
 mod coverage;
 mod document;
+mod erasures;
 mod frames;
 mod health;
 mod holds;
@@ -46,6 +47,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(retention::routes())
         .merge(holds::routes())
         .merge(signing_keys::routes())
+        .merge(erasures::routes())
         .merge(streams::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

@@ -7,14 +7,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::audit::acts;
-use crate::db::{DbError, NewStream, StreamRow};
+use crate::db::{DbError, NewStream, StreamRow, StreamTotals};
 use crate::entitlement::{Principal, Scope};
-use crate::http::extract::{Json, Path};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::{AppState, Services};
 use crate::ingest::protocol::StreamState;
 use crate::ingest::{SourceSpec, StreamStatus};
-use crate::media::StreamId;
+use crate::media::{AccountId, StreamId, Timestamp};
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -33,6 +33,8 @@ struct Stream {
     #[schema(value_type = String, example = "door")]
     id: StreamId,
     account: String,
+    /// When it was removed: its footage can be played until its time is up, and resuming brings it back. Null: it was not.
+    removed_at_us: Option<i64>,
     title: String,
     /// Without credentials.
     #[schema(example = "rtsp://***@192.0.2.7/stream1")]
@@ -43,7 +45,7 @@ struct Stream {
     /// One sentence for people; may be empty.
     state_detail: String,
     state_since_us: i64,
-    /// Null while there is no footage.
+    /// Of footage that is served: what has left the retention window is not. Null while there is none.
     first_start_us: Option<i64>,
     last_end_us: Option<i64>,
     bytes: u64,
@@ -85,6 +87,9 @@ struct NewStreamBody {
     /// Its name in addresses and folders: 1 to 64 of `a-z`, `0-9`, `-` and `_`.
     #[schema(value_type = String, example = "door")]
     id: StreamId,
+    /// Missing: one's own. Operators may name another.
+    #[schema(value_type = Option<String>)]
+    account: Option<AccountId>,
     /// Missing: the id.
     title: Option<String>,
     /// A URL (rtsp, rtmp, srt, http, https, udp, rtp, file), or `push:`. Credentials in it are never shown again.
@@ -101,15 +106,24 @@ struct StreamChange {
     source: Option<String>,
 }
 
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct StreamsQuery {
+    /// `1`: also those that were removed.
+    removed: Option<String>,
+}
+
 /// List streams
 ///
-/// Those the credentials cover.
-#[utoipa::path(get, path = "/v1/streams", tag = "streams", responses((status = 200, body = StreamList, description = "By id")))]
-async fn list_streams(State(state): State<AppState>, who: Principal) -> HttpResult<Json<StreamList>> {
+/// Those the credentials cover; for operators, those of all accounts.
+#[utoipa::path(get, path = "/v1/streams", tag = "streams", params(StreamsQuery),
+    responses((status = 200, body = StreamList, description = "By id")))]
+async fn list_streams(State(state): State<AppState>, who: Principal, Query(query): Query<StreamsQuery>) -> HttpResult<Json<StreamList>> {
     who.require(Scope::View)?;
+    let removed = matches!(query.removed.as_deref(), Some("1" | "true" | "yes"));
     let mut streams = Vec::new();
-    for row in state.db.streams(false).await? {
-        if row.account == *who.account() && who.covers_stream(&row.id) {
+    for row in state.db.streams(removed).await? {
+        if who.covers_account(&row.account) && who.covers_stream(&row.id) {
             streams.push(view(&state, row).await?);
         }
     }
@@ -136,14 +150,18 @@ async fn add_stream(
 ) -> HttpResult<(StatusCode, Json<Stream>)> {
     who.require_everywhere(Scope::Admin)?;
     let source = checked_source(&state, &asked.source)?;
+    let account = match asked.account {
+        Some(account) => state.account_for(&who, Scope::Admin, &account).await?.id,
+        None => who.account().clone(),
+    };
     let new = NewStream {
         title: asked.title.map_or_else(|| Ok(asked.id.to_string()), checked_title)?,
         id: asked.id,
-        account: who.account().clone(),
+        account,
         source: source.to_string(),
         credentials: source.credentials_text(),
     };
-    let added = state.act(&who, acts::STREAM_ADDED).on_stream(&new.id).with("source", new.source.clone());
+    let added = state.act(&who, acts::STREAM_ADDED).of_account(&new.account).on_stream(&new.id).with("source", new.source.clone());
     let row = match state.db.recording(added).add_stream(&new, state.clock.now()).await {
         Err(DbError::Exists { .. }) => return Err(exists(&state, &new.id).await?),
         outcome => outcome?,
@@ -164,10 +182,10 @@ async fn change_stream(
     Path(stream): Path<StreamId>,
     Json(asked): Json<StreamChange>,
 ) -> HttpResult<Json<Stream>> {
-    recorded(&state, &who, &stream).await?;
+    let row = recorded(&state, &who, &stream).await?;
     let source = asked.source.as_deref().map(|text| checked_source(&state, text)).transpose()?;
     let title = asked.title.map(checked_title).transpose()?;
-    let changed = |key: &str, to: &str| state.act(&who, acts::STREAM_CHANGED).on_stream(&stream).with(key, to);
+    let changed = |key: &str, to: &str| state.act(&who, acts::STREAM_CHANGED).of_account(&row.account).on_stream(&stream).with(key, to);
     if let Some(title) = &title {
         state.db.recording(changed("title", title)).set_stream_title(&stream, title).await?;
     }
@@ -189,8 +207,8 @@ async fn change_stream(
 #[utoipa::path(delete, path = "/v1/streams/{stream}", tag = "streams", params(("stream" = String, Path, description = "Name of the stream")),
     responses((status = 204, description = "It is not recorded any more")))]
 async fn remove_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<StatusCode> {
-    recorded(&state, &who, &stream).await?;
-    let removed = state.act(&who, acts::STREAM_REMOVED).on_stream(&stream);
+    let row = recorded(&state, &who, &stream).await?;
+    let removed = state.act(&who, acts::STREAM_REMOVED).of_account(&row.account).on_stream(&stream);
     state.db.recording(removed).set_stream_removed(&stream, Some(state.clock.now())).await?;
     tracing::info!(%stream, by = who.label(), "stream removed");
     state.recorder.reload().await?;
@@ -203,8 +221,8 @@ async fn remove_stream(State(state): State<AppState>, who: Principal, Path(strea
 #[utoipa::path(post, path = "/v1/streams/{stream}/pause", tag = "streams", params(("stream" = String, Path, description = "Name of the stream")),
     responses((status = 200, body = Stream, description = "As it is now")))]
 async fn pause_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<Json<Stream>> {
-    recorded(&state, &who, &stream).await?;
-    let paused = state.act(&who, acts::STREAM_PAUSED).on_stream(&stream);
+    let row = recorded(&state, &who, &stream).await?;
+    let paused = state.act(&who, acts::STREAM_PAUSED).of_account(&row.account).on_stream(&stream);
     state.db.recording(paused).set_stream_paused(&stream, true).await?;
     changed(&state, &who, &stream, "stream paused").await
 }
@@ -216,7 +234,7 @@ async fn pause_stream(State(state): State<AppState>, who: Principal, Path(stream
     responses((status = 200, body = Stream, description = "As it is now")))]
 async fn resume_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<Json<Stream>> {
     let row = state.stream_for(&who, Scope::Admin, &stream).await?;
-    let db = state.db.recording(state.act(&who, acts::STREAM_RESUMED).on_stream(&stream));
+    let db = state.db.recording(state.act(&who, acts::STREAM_RESUMED).of_account(&row.account).on_stream(&stream));
     if row.removed_at.is_some() {
         db.set_stream_removed(&stream, None).await?;
     }
@@ -268,6 +286,7 @@ fn checked_title(title: String) -> HttpResult<String> {
 
 async fn view(state: &Services, row: StreamRow) -> HttpResult<Stream> {
     let totals = state.db.totals(&row.id).await?;
+    let (first_start, last_end) = shown(state, &row, totals).await?;
     let run = match totals.last_end {
         Some(end) => state.playback.run_ending(&row.id, end).await?,
         None => None,
@@ -277,14 +296,15 @@ async fn view(state: &Services, row: StreamRow) -> HttpResult<Stream> {
     Ok(Stream {
         kind: kind(&row.source),
         account: row.account.to_string(),
+        removed_at_us: row.removed_at.map(|t| t.as_micros()),
         title: row.title,
         source: row.source,
         paused: row.paused,
         state: status.state,
         state_detail: status.detail,
         state_since_us: status.since.as_micros(),
-        first_start_us: totals.first_start.map(|t| t.as_micros()),
-        last_end_us: totals.last_end.map(|t| t.as_micros()),
+        first_start_us: first_start.map(|t| t.as_micros()),
+        last_end_us: last_end.map(|t| t.as_micros()),
         bytes: totals.bytes,
         segments: totals.segments,
         blocks: totals.blocks,
@@ -296,6 +316,14 @@ async fn view(state: &Services, row: StreamRow) -> HttpResult<Stream> {
         has_audio: audio.is_some(),
         id: row.id,
     })
+}
+
+/// From when to when footage is served.
+async fn shown(state: &Services, row: &StreamRow, totals: StreamTotals) -> HttpResult<(Option<Timestamp>, Option<Timestamp>)> {
+    let (Some(first), Some(last)) = (totals.first_start, totals.last_end) else { return Ok((None, None)) };
+    let visible = state.retention.windows().visible(&row.id, state.clock.now()).await?;
+    let from = visible.and_then(|v| v.window_start()).unwrap_or(Timestamp::MIN);
+    Ok(if last > from { (Some(first.max(from)), Some(last)) } else { (None, None) })
 }
 
 /// Of a stream that the supervisor has not looked at yet, or does not record.

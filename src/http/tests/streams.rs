@@ -19,7 +19,7 @@ async fn a_stream_is_added_shown_without_credentials_paused_resumed_removed_and_
         "id": "door", "account": "main", "title": "Front door", "source": "rtsp://***@192.0.2.9/1", "kind": "pull",
         "paused": false, "state": "connecting", "state_detail": "", "state_since_us": NOW.as_micros(),
         "first_start_us": null, "last_end_us": null, "bytes": 0, "segments": 0, "blocks": 0, "reconnects": 0,
-        "codecs": null, "width": null, "height": null, "has_video": false, "has_audio": false,
+        "codecs": null, "width": null, "height": null, "has_video": false, "has_audio": false, "removed_at_us": null,
     });
     assert_eq!(made.json(), expected);
     let id = "door".parse().unwrap();
