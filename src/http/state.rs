@@ -91,9 +91,9 @@ async fn record(db: &Db, events: Vec<Event>) {
 }
 
 impl Services {
-    /// `who` is about to be sent this part of a stream.
-    pub fn saw(&self, who: &Principal, stream: &StreamId, verb: Verb, range: TimeRange) {
-        let viewer = Viewer { account: who.account().clone(), actor: who.label(), stream: stream.clone(), verb };
+    /// `who` is about to be sent this part of the account's stream.
+    pub fn saw(&self, who: &Principal, (account, stream): (&AccountId, &StreamId), verb: Verb, range: TimeRange) {
+        let viewer = Viewer { account: account.clone(), actor: who.label(), stream: stream.clone(), verb };
         let due = self.views.lock().note(viewer, range, self.clock.now());
         if !due.is_empty() {
             let db = self.db.clone();

@@ -81,7 +81,7 @@ pub async fn send_clip(
     method: &Method,
     headers: &HeaderMap,
 ) -> HttpResult<Response> {
-    app.visible_stream(who, stream).await?;
+    let row = app.visible_stream(who, stream).await?;
     let clip = Arc::new(app.playback.clip(who, stream, range).await?);
     let mut entity = Entity::new("video/mp4", clip.etag(), clip.len(), REVALIDATE);
     entity.headers.insert("retroview-start-us", clip.start().as_micros().into());
@@ -96,7 +96,7 @@ pub async fn send_clip(
     let reader = app.playback.reader().clone();
     check_clip(&clip, &reader).await?;
     if let (&Method::GET, Ok(range)) = (method, TimeRange::new(clip.start(), clip.end())) {
-        app.saw(who, stream, Verb::Exported, range);
+        app.saw(who, (&row.account, stream), Verb::Exported, range);
     }
     // After the first byte there is no other way to tell: the connection breaks off, and the log says why.
     let broke_off = |error: &PlaybackError| {

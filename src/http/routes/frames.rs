@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::audit::Verb;
+use crate::db::StreamRow;
 use crate::entitlement::Principal;
 use crate::http::entity::{self, Entity, REVALIDATE, slice_of};
 use crate::http::extract::{Path, Query, time};
@@ -62,10 +63,10 @@ async fn jpeg(
         Some(width) if (WIDTH_MIN..=WIDTH_MAX).contains(&width) => width,
         Some(_) => return Err(Problem::new(Code::InvalidQuery, format!("`width` is {WIDTH_MIN} to {WIDTH_MAX}."))),
     };
-    app.visible_stream(&who, &stream).await?;
+    let row = app.visible_stream(&who, &stream).await?;
     let at = moment(&app, &stream, &query).await?;
     let frame = app.playback.frame_at(&who, &stream, at).await?;
-    saw(&app, &who, &stream, at);
+    saw(&app, &who, &row, at);
     let etag = format!("{}-{width}", frame.etag);
     // Decoding is the dearest thing there is; not for an answer that says "unchanged".
     let known = entity::is_known(&headers, &etag);
@@ -92,16 +93,16 @@ async fn keyframe(
     method: Method,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
-    app.visible_stream(&who, &stream).await?;
+    let row = app.visible_stream(&who, &stream).await?;
     let at = moment(&app, &stream, &query).await?;
     let frame = app.playback.frame_mp4(&who, &stream, at).await?;
-    saw(&app, &who, &stream, frame.start);
+    saw(&app, &who, &row, frame.start);
     Ok(send("video/mp4", &frame.etag, frame.bytes, frame.start, frame.start, &method, &headers))
 }
 
-fn saw(app: &AppState, who: &Principal, stream: &StreamId, at: Timestamp) {
+fn saw(app: &AppState, who: &Principal, row: &StreamRow, at: Timestamp) {
     if let Ok(moment) = TimeRange::new(at, at.saturating_add_micros(1)) {
-        app.saw(who, stream, Verb::Pictured, moment);
+        app.saw(who, (&row.account, &row.id), Verb::Pictured, moment);
     }
 }
 

@@ -101,7 +101,7 @@ async fn segment(
     };
     let part = app.playback.segment(&who, &stream, start, track).await?;
     if method == Method::GET {
-        app.saw(&who, &stream, Verb::Watched, part.segment.range());
+        app.saw(&who, (&part.block.account, &stream), Verb::Watched, part.segment.range());
     }
     let entity = Entity::new("video/iso.segment", &part.etag(track), part.len(), immutable(&token));
     Ok(entity.respond(&method, &headers, slices_of(part.pieces)))
@@ -132,7 +132,7 @@ async fn block(
     let id: BlockId = name.parse().map_err(|_| Problem::new(Code::UnknownBlock, format!("There is no block `{name}`.")))?;
     let part = app.playback.block(&who, &stream, id).await?;
     if let (&Method::GET, Some(range)) = (&method, part.block.range()) {
-        app.saw(&who, &stream, Verb::Exported, range);
+        app.saw(&who, (&part.block.account, &stream), Verb::Exported, range);
     }
     let cache_control = if part.is_complete() { immutable(&token) } else { REVALIDATE };
     let mut entity = Entity::new("video/mp4", &part.etag(), part.len(), cache_control);
