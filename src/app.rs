@@ -14,6 +14,7 @@
 //! Leaves to others: everything a room can know by itself.
 
 mod announce;
+mod checkpoints;
 mod data_dir;
 mod error;
 mod limits;
@@ -22,6 +23,7 @@ mod service;
 mod signals;
 
 pub use announce::{Announcement, StreamNews};
+pub use checkpoints::sign as sign_checkpoint;
 pub use data_dir::{DataDirLock, prepare as prepare_data_dir};
 pub use error::StartError;
 pub use open::{Claim, Opened, claim, open, open_index};

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Asked, DataDirLock, Opened, Signals, StartError};
 use crate::accounts::Accounts;
+use crate::audit::{Event, acts};
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::db::Db;
 use crate::entitlement::{Access, AccessSettings, Windows};
 use crate::ffmpeg::DecoderPool;
@@ -22,7 +23,7 @@ use crate::index::Index;
 use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
 use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
-use crate::media::StreamId;
+use crate::media::{StreamId, Timestamp};
 use crate::playback::Playback;
 use crate::retention::{self, Amount, EraseSettings, Eraser, Retention, RetentionError, RunReport};
 use crate::store::{BlockCache, MediaRoot};
@@ -84,6 +85,8 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
     tokio::spawn(record_views(views.clone(), opened.db().clone(), opened.clock.clone()));
     tokio::spawn(settle_accounts(Accounts::new(opened.db().clone()), opened.clock.clone()));
     tokio::spawn(keep_metrics_small(metrics));
+    tokio::spawn(super::checkpoints::keep(config.audit.checkpoints.clone(), opened.db().clone(), opened.clock.clone()));
+    record_start(config, opened.db(), opened.clock.now()).await;
     let enforcing = tokio::spawn(enforce(retention, config.retention.interval, opened.clock.clone()));
     tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
     let stop_http = CancellationToken::new();
@@ -127,6 +130,16 @@ impl Service {
             // Nothing is sent any more: what was seen until now is recorded now.
             self.views.record(&self.db, self.clock.now(), true).await;
         });
+    }
+}
+
+/// How the service is configured is part of what happened: what is not as it comes, secrets without their values.
+async fn record_start(config: &Config, db: &Db, now: Timestamp) {
+    let chosen = config.settings.iter().filter(|s| s.origin != Origin::Default);
+    let settings: serde_json::Map<String, serde_json::Value> = chosen.map(|s| (s.key.to_string(), s.value.to_string().into())).collect();
+    let event = Event::system(now, acts::SERVICE_STARTED).with("version", env!("CARGO_PKG_VERSION")).with("settings", settings);
+    if let Err(error) = db.audit(event).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the start could not be recorded in the audit log");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::Act;
 
+/// With the settings that are not as they come.
+pub const SERVICE_STARTED: Act = Act("service.started");
 pub const STREAM_ADDED: Act = Act("stream.added");
 pub const STREAM_CHANGED: Act = Act("stream.changed");
 pub const STREAM_PAUSED: Act = Act("stream.paused");

@@ -12,6 +12,8 @@ use super::canonical;
 use super::chain::{Broken, Chain, Hash, Record, hex, unhex};
 use crate::media::Timestamp;
 
+/// The secret of the installation that holds the private key.
+pub const KEY_NAME: &str = "audit_checkpoint_key";
 /// Number of bytes of a private key.
 pub const KEY_BYTES: usize = 32;
 

@@ -27,6 +27,6 @@ mod event;
 mod views;
 
 pub use chain::{Broken, Chain, Hash, NOTHING_BEFORE, Record};
-pub use checkpoint::{BadCheckpoint, Checkpoint, CheckpointKey, KEY_BYTES, Verifier};
+pub use checkpoint::{BadCheckpoint, Checkpoint, CheckpointKey, KEY_BYTES, KEY_NAME, Verifier};
 pub use event::{Act, Event};
 pub use views::{Verb, Viewer, Views};

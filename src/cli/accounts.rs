@@ -8,7 +8,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::db::AccountRow;
 use crate::media::AccountId;
 
-use super::context::Context;
+use super::context::{Context, Database};
 use super::failure::{Exit, Failure};
 use super::output;
 
@@ -85,7 +85,8 @@ enum AccountsCommand {
 }
 
 pub(super) fn run(args: AccountsArgs, context: &Context) -> anyhow::Result<Exit> {
-    context.with_database(async |database| {
+    let begins = matches!(args.command, AccountsCommand::Add { .. });
+    let work = async |database: Database| {
         let accounts = Accounts::new(database.db.clone());
         let now = SystemClock.now();
         match args.command {
@@ -120,7 +121,8 @@ pub(super) fn run(args: AccountsArgs, context: &Context) -> anyhow::Result<Exit>
                 Ok(Exit::Ok)
             }
         }
-    })
+    };
+    if begins { context.with_new_database(work) } else { context.with_database(work) }
 }
 
 fn list(rows: &[AccountRow], json: bool) -> anyhow::Result<Exit> {

@@ -12,6 +12,7 @@
 //! at once, each with the place it was written at. A secret is never shown.
 
 mod access;
+mod audit;
 mod ingest;
 mod load;
 mod log;
@@ -25,6 +26,7 @@ mod values;
 use std::path::PathBuf;
 
 pub use access::Access;
+pub use audit::Audit;
 pub use ingest::Ingest;
 pub use load::{DEFAULT_FILE, Inputs};
 pub use log::{Log, LogFormat};
@@ -43,6 +45,7 @@ pub struct Config {
     pub media: Media,
     pub ingest: Ingest,
     pub retention: Retention,
+    pub audit: Audit,
     pub access: Access,
     pub log: Log,
     /// Every setting with its effective value and where it came from, in the order of the topics.
@@ -61,10 +64,11 @@ impl Config {
         let media = Media::read(&mut reader, &data_dir);
         let ingest = Ingest::read(&mut reader);
         let retention = Retention::read(&mut reader);
+        let audit = Audit::read(&mut reader, &data_dir);
         let access = Access::read(&mut reader);
         let log = Log::read(&mut reader);
         let settings = reader.finish()?;
-        Ok(Config { data_dir, server, media, ingest, retention, access, log, settings })
+        Ok(Config { data_dir, server, media, ingest, retention, audit, access, log, settings })
     }
 
     pub fn database_path(&self) -> PathBuf {

@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod checkpoint;
 #[cfg(test)]
 pub(crate) mod contract;
 mod erasure;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 pub use access::{AccessRows, LinkRow, LinkUse, SESSIONS_MAX, SessionRow, TokenRow, UserRow};
 pub use accounts::{AccountRow, AccountRows, LedgerLine, PlanRef, PlanRow, PlanSince, SubscriptionChange, SubscriptionRow, WrittenRequest};
 
+pub use checkpoint::{checkpoint_key, sign_checkpoint};
 pub use keys::{KeyRows, SigningKeyRow};
 
 use crate::audit::{Chain, Event, Record};

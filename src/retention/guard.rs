@@ -57,11 +57,28 @@ impl std::fmt::Display for Stop {
             }
             Stop::TooMuch { account, bytes, forecast_bytes, permitted_bytes } => write!(
                 f,
-                "{bytes} bytes of account {account} would go; the forecast of the day before said {forecast_bytes}, and {permitted_bytes} more are permitted"
+                "{} of account {account} would go; the forecast of the day before said {}, and {} more are permitted",
+                size(*bytes),
+                size(*forecast_bytes),
+                size(*permitted_bytes)
             ),
             Stop::ForeignFolder { detail } => f.write_str(detail),
         }
     }
+}
+
+/// For people: in the unit that fits, three digits that matter.
+fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if value < 1000.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, next);
+    }
+    let digits = if unit == "B" || value >= 100.0 { 0 } else { 1 };
+    format!("{value:.digits$} {unit}")
 }
 
 pub(super) fn check_clock(last_run: Option<Timestamp>, now: Timestamp) -> Option<Stop> {

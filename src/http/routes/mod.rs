@@ -3,6 +3,7 @@
 
 mod accounts;
 mod aliases;
+mod audit;
 mod clips;
 mod coverage;
 mod document;
@@ -45,6 +46,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(accounts::routes())
         .merge(subscriptions::routes())
         .merge(retention::routes())
+        .merge(audit::routes())
         .merge(holds::routes())
         .merge(signing_keys::routes())
         .merge(erasures::routes())

@@ -100,6 +100,11 @@ const TABLE: &[(&str, &str)] = &[
     ("POST /v1/erasures", "mo"),
     ("POST /v1/erasures?stream={stream}", "mo"),
     ("GET /v1/erasures/{erasure}", "mao"),
+    ("GET /v1/audit", "mao"),
+    ("GET /v1/audit?account={account}", "mao"),
+    ("GET /v1/audit?stream={stream}", "mao"),
+    ("GET /v1/audit/export", "o"),
+    ("POST /v1/audit/checkpoints", "o"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
 ];

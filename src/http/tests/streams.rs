@@ -17,9 +17,9 @@ async fn a_stream_is_added_shown_without_credentials_paused_resumed_removed_and_
     assert_eq!(made.status, 201, "{:?}", made.body);
     let expected = json!({
         "id": "door", "account": "main", "title": "Front door", "source": "rtsp://***@192.0.2.9/1", "kind": "pull",
-        "paused": false, "state": "connecting", "state_detail": "", "state_since_us": NOW.as_micros(),
+        "paused": false, "state": "connecting", "state_detail": "", "removed_at_us": null, "state_since_us": NOW.as_micros(),
         "first_start_us": null, "last_end_us": null, "bytes": 0, "segments": 0, "blocks": 0, "reconnects": 0,
-        "codecs": null, "width": null, "height": null, "has_video": false, "has_audio": false, "removed_at_us": null,
+        "codecs": null, "width": null, "height": null, "has_video": false, "has_audio": false,
     });
     assert_eq!(made.json(), expected);
     let id = "door".parse().unwrap();
