@@ -103,6 +103,18 @@ impl Answer {
     }
 }
 
+async fn token(access: &Access, now: Timestamp, scopes: &[Scope]) -> String {
+    let new = NewToken {
+        account: AccountId::main(),
+        name: "tests".into(),
+        rights: Rights::Scopes(scopes.iter().copied().collect()),
+        streams: Vec::new(),
+        expires_at: None,
+    };
+    let who = Principal::command_line(AccountId::main());
+    access.directory().make_token(&who, now, new).await.expect("a token").1
+}
+
 impl Archive {
     pub async fn new() -> Archive {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -112,15 +124,7 @@ impl Archive {
         let root = MediaRoot::open_or_create(&dir.path().join("media"), None).expect("a media folder");
         let index = Index::new(db.clone(), root.clone());
         let access = Access::open(db.clone(), shared.clone(), AccessSettings::default()).await.expect("a key");
-        let new = NewToken {
-            account: AccountId::main(),
-            name: "tests".into(),
-            rights: Rights::Scopes([Scope::Admin].into_iter().collect()),
-            streams: Vec::new(),
-            expires_at: None,
-        };
-        let who = Principal::command_line(AccountId::main());
-        let (_, admin) = access.directory().make_token(&who, shared.now(), new).await.expect("a token");
+        let admin = token(&access, shared.now(), &[Scope::Admin]).await;
         let decoders = DecoderPool::new(env!("CARGO_BIN_EXE_retroview").into(), vec!["decoder".into()], 1, Duration::from_secs(20));
         let files = Arc::new(BlockCache::new(root.clone()));
         let lock_file = dir.path().join("retention.lock");
@@ -192,15 +196,7 @@ impl Archive {
 
     /// A bearer token with these scopes.
     pub async fn token(&self, scopes: &[Scope]) -> String {
-        let new = NewToken {
-            account: AccountId::main(),
-            name: "more".into(),
-            rights: Rights::Scopes(scopes.iter().copied().collect()),
-            streams: Vec::new(),
-            expires_at: None,
-        };
-        let who = Principal::command_line(AccountId::main());
-        self.access.directory().make_token(&who, self.clock.now(), new).await.expect("a token").1
+        token(&self.access, self.clock.now(), scopes).await
     }
 
     /// An answer of which only the first piece has been read.

@@ -92,7 +92,7 @@ async fn show_receipt(
     headers: HeaderMap,
 ) -> HttpResult<Response> {
     who.require_everywhere(Scope::Audit)?;
-    let unknown = || Problem::new(Code::UnknownReceipt, format!("There is no receipt `{name}`."));
+    let unknown = || Problem::new(Code::UnknownReceipt, format!("There is no receipt `{number}`."));
     let (number, as_page) = match name.strip_suffix(".html") {
         Some(number) => (number, true),
         None => (name.as_str(), prefers_html(&headers)),

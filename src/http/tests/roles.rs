@@ -1,6 +1,7 @@
 //! Every route of the document with every role, with another account's ids, and with ids that nothing has.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::document::{document, is_open, operations};
 use crate::accounts::{By, NewAccount};
-use crate::db::{NewHold, NewStream};
+use crate::db::{NewErasure, NewHold, NewStream};
 use crate::entitlement::{Caller, NewToken, NewUser, Principal, Rights, Role};
 use crate::http::auth::SESSION_COOKIE;
 use crate::http::testing::{Answer, NOW, PASSWORD, TestApp, request};
@@ -18,7 +19,7 @@ use crate::media::{AccountId, TimeRange};
 /// people of any role who are signed in, and no programs. A viewer here watches `cam1` only.
 ///
 /// A new route needs a line here, and one in [`body`] if it reads a body that `{}` is not. Names in braces are filled in by
-/// [`Ids`]; what is named in a query has a line of its own.
+/// [`Ids`]; what is named in a query or a body has a line of its own, where the query says so.
 const TABLE: &[(&str, &str)] = &[
     ("GET /v1/openapi.json", "*"),
     ("GET /metrics", "o"),
@@ -55,8 +56,10 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /{stream}/{file}", "vmo"),
     ("DELETE /v1/streams/{stream}", "mo"),
     ("GET /v1/tokens", "mo"),
+    ("GET /v1/tokens?account={account}", "mo"),
     ("POST /v1/tokens", "mo"),
-    ("DELETE /v1/tokens/{id}", "mo"),
+    ("POST /v1/tokens?account={account}", "mo"),
+    ("DELETE /v1/tokens/{token}", "mo"),
     ("GET /v1/signing-keys", "o"),
     ("POST /v1/signing-keys", "o"),
     ("DELETE /v1/signing-keys/{key}", "o"),
@@ -83,7 +86,6 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/accounts/{account}/ledger", "mao"),
     ("GET /v1/erasures", "mao"),
     ("POST /v1/erasures", "mo"),
-    ("GET /v1/erasures/{id}", "mao"),
     ("GET /v1/retention", "o"),
     ("POST /v1/retention/run", "o"),
     ("POST /v1/retention/confirm", "o"),
@@ -91,16 +93,23 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/accounts/{account}/retention/forecast", "mao"),
     ("GET /v1/accounts/{account}/holds", "mao"),
     ("POST /v1/accounts/{account}/holds", "mo"),
+    ("POST /v1/accounts/{account}/holds?stream={stream}", "mo"),
     ("GET /v1/accounts/{account}/holds/{hold}", "mao"),
     ("POST /v1/accounts/{account}/holds/{hold}/release", "mo"),
     ("GET /v1/accounts/{account}/retention/forecast?stream={stream}", "mao"),
     ("GET /v1/accounts/{account}/retention/forecast?released={hold}", "mao"),
+    ("GET /v1/erasures?account={account}", "mao"),
+    ("POST /v1/erasures?stream={stream}", "mo"),
+    ("GET /v1/erasures/{erasure}", "mao"),
     ("GET /v1/audit", "mao"),
     ("GET /v1/audit?account={account}", "mao"),
+    ("GET /v1/audit?stream={stream}", "mao"),
     ("GET /v1/audit/export", "o"),
     ("POST /v1/audit/checkpoints", "o"),
     ("GET /v1/receipts", "mao"),
-    ("GET /v1/receipts/{id}", "mao"),
+    ("GET /v1/receipts?account={account}", "mao"),
+    ("GET /v1/receipts/{receipt}", "mao"),
+    ("GET /v1/receipts/{receipt}.html", "mao"),
     ("GET /v1/streams/{stream}/attestation", "mao"),
     ("GET /v1/plans", "*"),
     ("POST /v1/plans", "o"),
@@ -112,14 +121,13 @@ fn body(route: &str, ids: &Ids) -> Value {
     match path {
         "POST /v1/streams" => json!({ "id": "cam9", "source": "push:" }),
         "POST /v1/streams/{stream}/urls" => json!({ "start": "-60" }),
-        "PUT /v1/streams/{stream}/cap" => json!({ "hours": null }),
-        "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"] }),
+        "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"], "account": ids.account }),
         "POST /v1/accounts/{account}/holds" => {
             json!({ "streams": [ids.stream], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
         }
-        "POST /v1/erasures" => json!({ "stream": ids.stream, "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
         "PUT /v1/session/password" => json!({ "current": "not it", "password": "a new password" }),
         "POST /v1/accounts/{account}/users" => json!({ "name": "new", "role": "viewer" }),
+        "POST /v1/erasures" => json!({ "stream": ids.stream, "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
         "POST /v1/accounts" => json!({ "id": "new", "name": "New", "zone": "UTC", "plan": "basic" }),
         "PATCH /v1/accounts/{account}/subscription" => json!({ "renews": true, "version": 99, "words": "w" }),
         "POST /v1/accounts/{account}/subscription/quote" => json!({ "plan": "basic" }),
@@ -141,6 +149,8 @@ struct Ids {
     session: String,
     token: String,
     hold: String,
+    erasure: String,
+    receipt: String,
 }
 
 impl Ids {
@@ -151,20 +161,23 @@ impl Ids {
     }
     /// Ids that nothing has, in an account that there is not.
     fn nobodys() -> Ids {
-        let [stream, account, user, session, token, hold] = ["nobody", "nobody", "nobody", "s-none", "t-none", "987654"].map(str::to_owned);
-        Ids { stream, account, user, session, token, hold }
+        let [stream, account, user] = ["nobody"; 3].map(str::to_owned);
+        let [session, token, hold, erasure, receipt] = ["s-none", "t-none", "987654", "876543", "765432"].map(str::to_owned);
+        Ids { stream, account, user, session, token, hold, erasure, receipt }
     }
     fn in_account(&self, account: &str) -> Ids {
         Ids { account: account.into(), ..self.clone() }
     }
-    fn all(&self) -> [(&str, &str); 6] {
+    fn all(&self) -> [(&str, &str); 8] {
         [
             ("{stream}", &self.stream),
             ("{account}", &self.account),
             ("{user}", &self.user),
             ("{session}", &self.session),
-            ("{id}", &self.token),
+            ("{token}", &self.token),
             ("{hold}", &self.hold),
+            ("{erasure}", &self.erasure),
+            ("{receipt}", &self.receipt),
         ]
     }
     fn uri(&self, route: &str) -> String {
@@ -233,7 +246,11 @@ async fn ask(app: &TestApp, proof: &Proof, route: &str, ids: &Ids) -> Answer {
 
 #[test]
 fn every_route_of_the_document_is_in_the_table() {
-    let asked: BTreeSet<String> = TABLE.iter().map(|(route, _)| route.split('?').next().unwrap().to_owned()).collect();
+    // The document calls each of them `id`.
+    let named =
+        |route: &str| ["{token}", "{erasure}", "{receipt}"].iter().fold(route.to_owned(), |route, name| route.replace(name, "{id}"));
+    let asked = TABLE.iter().map(|(route, _)| named(route.split('?').next().unwrap().trim_end_matches(".html")));
+    let asked: BTreeSet<String> = asked.collect();
     let routes = operations(&document());
     let closed = routes.into_iter().filter(|(m, p, _)| !is_open(m, p)).map(|(m, p, _)| format!("{m} {p}"));
     assert_eq!(closed.collect::<BTreeSet<_>>(), asked);
@@ -316,10 +333,27 @@ async fn acme(app: &TestApp) -> Ids {
     signed_in(app, &acme, "carl").await;
     let session = app.state.db.sessions("carl", NOW).await.unwrap()[0].id.clone();
     let (token, _) = token_of(app, &acme, Role::Manager).await;
+    let minute = |from_s: i64| {
+        let start = NOW.saturating_add_micros(from_s * 1_000_000);
+        TimeRange::new(start, start.saturating_add_micros(60_000_000)).unwrap()
+    };
+    let erasure = NewErasure {
+        account: acme.clone(),
+        stream: Some("theirs".parse().unwrap()),
+        range: minute(-3600),
+        reason: "r".into(),
+        asked_by: "a".into(),
+        actor: "test".into(),
+    };
+    let eraser = app.state.retention.eraser();
+    let erasure = eraser.ask(&erasure, NOW).await.unwrap().id.to_string();
+    // An hour later it is through, and has its receipt.
+    eraser.advance(NOW + Duration::from_secs(3600)).await.unwrap();
+    let receipt = app.state.db.receipts(Some(&acme), None, 1).await.unwrap()[0].id.to_string();
     let hold = NewHold {
         account: acme,
         streams: vec!["theirs".parse().unwrap()],
-        range: TimeRange::new(NOW.saturating_add_micros(-60_000_000), NOW).unwrap(),
+        range: minute(-60),
         margin_before_us: 0,
         margin_after_us: 0,
         case: "c".into(),
@@ -329,7 +363,7 @@ async fn acme(app: &TestApp) -> Ids {
     };
     let hold = app.state.retention.place_hold(&By { actor: "test".into(), now: NOW }, hold).await.unwrap().row.id.to_string();
     let [stream, account, user] = ["theirs", "acme", "carl"].map(str::to_owned);
-    Ids { stream, account, user, session, token, hold }
+    Ids { stream, account, user, session, token, hold, erasure, receipt }
 }
 
 #[tokio::test]
@@ -342,7 +376,7 @@ async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
         add_user(&app, &AccountId::main(), role.as_str(), role).await;
         let (_, token) = token_of(&app, &AccountId::main(), role).await;
         let proofs = [Proof::Token(token), Proof::Cookie(signed_in(&app, &AccountId::main(), role.as_str()).await)];
-        let elsewhere = ["{account}", "{stream}", "{user}", "{session}", "{id}", "{hold}"];
+        let elsewhere = ["{account}", "{stream}", "{user}", "{session}", "{token}", "{hold}", "{erasure}", "{receipt}"];
         for (theirs, nobodys, ids) in [(&theirs, &nobodys, &elsewhere[..]), (&of_ours, &none, &elsewhere[1..])] {
             for (route, _) in TABLE.iter().filter(|(route, _)| names(route, ids).0) {
                 for proof in &proofs {

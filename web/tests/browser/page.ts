@@ -18,7 +18,7 @@ const flags = [
 const expected = [
   /status of 401 .*\/(v1\/session|frame\.jpg)/,
   /status of 404 .*\/media\.m3u8/,
-  /status of 410 .*\/v1\/links\/show/,
+  /status of (404|410) .*\/v1\/links\/show/,
   /status of 404 .*\/frame\.jpg/,
 ];
 

@@ -43,6 +43,18 @@ describe.skipIf(!folder)('screens', () => {
           await shoot('streams-none');
           await page.unroute('**/v1/streams');
 
+          const made = await page.request.post('/v1/accounts/main/users/admin/link', {
+            headers: { 'x-retroview': '1' },
+          });
+          await page.goto(((await made.json()) as { url: string }).url);
+          await page.locator('#password').fill('short');
+          await page.keyboard.press('Enter');
+          await page.getByRole('alert').waitFor();
+          await shoot('choose-password');
+          await page.goto('/#/link/nothing');
+          await page.getByRole('alert').waitFor();
+          await shoot('link-closed');
+
           await visit.watch('yard', `${day}T10:00:20Z`);
           await shoot('watch');
           await page.locator('header button').nth(1).click();
