@@ -92,11 +92,11 @@ async fn show_receipt(
     headers: HeaderMap,
 ) -> HttpResult<Response> {
     who.require_everywhere(Scope::Audit)?;
-    let unknown = || Problem::new(Code::UnknownReceipt, format!("There is no receipt `{number}`."));
     let (number, as_page) = match name.strip_suffix(".html") {
         Some(number) => (number, true),
         None => (name.as_str(), prefers_html(&headers)),
     };
+    let unknown = || Problem::new(Code::UnknownReceipt, format!("There is no receipt `{number}`."));
     let id: i64 = number.parse().map_err(|_| unknown())?;
     let row = state.db.receipt(id).await?.filter(|row| who.covers_account(&row.receipt.account)).ok_or_else(unknown)?;
     if !as_page {
