@@ -168,8 +168,8 @@ pub struct RetentionState {
     pub last_run: Option<Timestamp>,
     /// Why it stands still, and since when.
     pub stopped: Option<(Timestamp, serde_json::Value)>,
-    /// The stop that an operator has seen, until a run has gone past it.
-    pub confirmed: Option<serde_json::Value>,
+    /// The stops that an operator has seen since the last run that came to its end.
+    pub confirmed: Vec<serde_json::Value>,
 }
 
 /// Caps, marks, sweeps. What deletes rows of blocks is [`super::IndexChange::BlocksSwept`], through the index.
@@ -210,7 +210,7 @@ pub trait RetentionRows: Send + Sync {
     }
 
     async fn retention_state(&self) -> DbResult<RetentionState>;
-    /// A run came to its end: forgets a confirmed stop.
+    /// A run came to its end: forgets the confirmed stops.
     async fn note_run(&self, now: Timestamp) -> DbResult<()>;
     /// A command asks the running service for a run.
     async fn ask_run(&self, now: Timestamp) -> DbResult<()>;

@@ -164,8 +164,9 @@ impl Enforcer {
     }
 
     async fn stop_unless_confirmed(&self, stop: Stop, now: Timestamp, dry_run: bool) -> RetentionResult<Option<Stop>> {
-        let confirmed = self.db().retention_state().await?.confirmed.and_then(|c| serde_json::from_value(c).ok());
-        if stop.is_covered_by(confirmed.as_ref()) {
+        // All that was confirmed since the last whole run: the run that goes past one stop may meet another.
+        let confirmed = self.db().retention_state().await?.confirmed;
+        if confirmed.into_iter().filter_map(|seen| serde_json::from_value(seen).ok()).any(|seen| stop.is_covered_by(&seen)) {
             return Ok(None);
         }
         if !dry_run {

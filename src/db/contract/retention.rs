@@ -206,10 +206,14 @@ pub(crate) async fn a_stop_lasts_until_it_is_confirmed_and_passed(f: &impl Fixtu
     assert_eq!(db.retention_state().await.unwrap().stopped, Some((at(1), why.clone())));
     assert!(db.confirm_retention(event("retention.confirmed")).await.unwrap());
     let state = db.retention_state().await.unwrap();
-    assert_eq!((state.stopped, state.confirmed), (None, Some(why)));
+    assert_eq!((state.stopped, state.confirmed), (None, vec![why.clone()]));
+    let behind_it = json!({"guard": "share"});
+    assert!(db.stop_retention(&behind_it, at(2), event("retention.stopped")).await.unwrap());
+    assert!(db.confirm_retention(event("retention.confirmed")).await.unwrap());
+    assert_eq!(db.retention_state().await.unwrap().confirmed, [why, behind_it], "until a run has gone past both");
     db.note_run(at(3)).await.unwrap();
     assert_eq!(db.retention_state().await.unwrap(), RetentionState { last_run: Some(at(3)), ..RetentionState::default() });
-    assert_eq!(acts(db).await, ["retention.stopped", "retention.confirmed"]);
+    assert_eq!(acts(db).await, ["retention.stopped", "retention.confirmed", "retention.stopped", "retention.confirmed"]);
 }
 
 pub(crate) async fn forecasts_are_kept_for_a_week(f: &impl Fixture) {

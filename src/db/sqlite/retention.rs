@@ -265,7 +265,11 @@ impl RetentionRows for SqliteDb {
         Ok(RetentionState {
             last_run: last_run.map(Timestamp),
             stopped: stopped_us.map(Timestamp).zip(read(why)?),
-            confirmed: read(confirmed)?,
+            confirmed: match read(confirmed)? {
+                None => Vec::new(),
+                Some(serde_json::Value::Array(stops)) => stops,
+                Some(other) => return Err(damaged("the state of retention", format!("{other} is no list of stops"))),
+            },
         })
     }
 
@@ -315,13 +319,12 @@ impl RetentionRows for SqliteDb {
 
     async fn stop_retention(&self, why: &serde_json::Value, now: Timestamp, event: Event) -> DbResult<bool> {
         let mut tx = self.write().await?;
-        let done =
-            sqlx::query("UPDATE retention_state SET stopped_us = ?1, stopped_why = ?2, confirmed = NULL WHERE stopped_why IS NOT ?2")
-                .bind(now.as_micros())
-                .bind(why.to_string())
-                .execute(&mut *tx)
-                .await
-                .map_err(sql("stop retention"))?;
+        let done = sqlx::query("UPDATE retention_state SET stopped_us = ?1, stopped_why = ?2 WHERE stopped_why IS NOT ?2")
+            .bind(now.as_micros())
+            .bind(why.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("stop retention"))?;
         if done.rows_affected() == 0 {
             return Ok(false);
         }
@@ -333,7 +336,8 @@ impl RetentionRows for SqliteDb {
     async fn confirm_retention(&self, event: Event) -> DbResult<bool> {
         let mut tx = self.write().await?;
         let done = sqlx::query(
-            "UPDATE retention_state SET confirmed = stopped_why, stopped_us = NULL, stopped_why = NULL WHERE stopped_why IS NOT NULL",
+            "UPDATE retention_state SET confirmed = json_insert(coalesce(confirmed, '[]'), '$[#]', json(stopped_why)),
+                                        stopped_us = NULL, stopped_why = NULL WHERE stopped_why IS NOT NULL",
         )
         .execute(&mut *tx)
         .await

@@ -264,6 +264,19 @@ async fn a_foreign_folder_stops_it_whoever_confirms() {
 }
 
 #[tokio::test]
+async fn a_stop_behind_a_stop_is_passed_when_both_are_confirmed() {
+    let s = Scene::with("aaabbbcccdddeeefff", Settings { share_percent: 20, ..settings() }).await;
+    s.run(at(19)).await;
+    // The service was off for months: the clock has jumped, and much is to go.
+    let back = month_after(40);
+    assert!(matches!(s.run(back).await.stopped, Some(Stop::ClockForward { .. })));
+    s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
+    assert!(matches!(s.run(back).await.stopped, Some(Stop::TooMuch { .. })));
+    s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
+    assert_eq!((s.run(back).await.stopped, s.picture().await.as_str()), (None, "abcdef"));
+}
+
+#[tokio::test]
 async fn any_moment_can_be_explained() {
     let s = Scene::drawn("aaabbb..ccc").await;
     let rules = s.plans.rules(&AccountId::main()).await.unwrap();
