@@ -140,7 +140,7 @@ pub struct MarkRow {
     pub marked_at: Timestamp,
     pub due_at: Timestamp,
     pub rule: serde_json::Value,
-    /// The sweep that deletes it: there is no way back.
+    /// The sweep that deletes it. Only the enforcer, which knows whether the bytes are still there, can take it back.
     pub sweep: Option<i64>,
 }
 
@@ -186,6 +186,9 @@ pub trait RetentionRows: Send + Sync {
     async fn mark(&self, marks: &[NewMark], now: Timestamp, event: Event) -> DbResult<Vec<BlockId>>;
     /// Takes marks off again, except where a sweep has begun. Recorded, with `blocks`, when there was one.
     async fn unmark(&self, blocks: &[BlockId], event: Event) -> DbResult<u64>;
+    /// Takes marks off again although this sweep has taken the blocks: the caller knows that their bytes are there, and that
+    /// nothing deletes them meanwhile. Recorded, with `blocks`, when there was one.
+    async fn spare(&self, sweep: i64, blocks: &[BlockId], event: Event) -> DbResult<u64>;
     /// Marks of blocks after this one by id, at most `limit`.
     async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>>;
     /// Of the stream, those that no sweep has begun to delete; and when the first of them is due.

@@ -173,6 +173,19 @@ pub(crate) async fn a_sweep_is_bounded_and_leaves_what_is_held(f: &impl Fixture)
     assert_eq!((first.len(), second.len()), (2, 1));
 }
 
+pub(crate) async fn a_sweep_spares_what_it_has_taken(f: &impl Fixture) {
+    let db = f.db();
+    let [a, b, c] = three(db).await;
+    db.mark(&marks(&[&a, &b, &c], 20), at(10), event("retention.marked")).await.unwrap();
+    let (sweep, _) = db.begin_sweep(at(20), 2).await.unwrap().unwrap();
+    assert_eq!(db.spare(sweep.id + 1, &[a.id], event("retention.rescued")).await.unwrap(), 0, "it is another's");
+    assert_eq!(db.spare(sweep.id, &[a.id, c.id], event("retention.rescued")).await.unwrap(), 1, "c was not taken");
+    assert_eq!(db.unmark(&[b.id], event("retention.rescued")).await.unwrap(), 0, "b is taken");
+    let marked = db.marks(None, 9).await.unwrap();
+    assert_eq!(marked.iter().map(|m| (m.block.id, m.sweep)).collect::<Vec<_>>(), [(b.id, Some(sweep.id)), (c.id, None)]);
+    assert_eq!(acts(db).await.iter().filter(|a| *a == "retention.rescued").count(), 1);
+}
+
 pub(crate) async fn footage_to_judge_comes_in_order_without_what_is_marked(f: &impl Fixture) {
     let db = f.db();
     let [a, b, c] = three(db).await;

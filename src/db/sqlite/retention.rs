@@ -117,17 +117,11 @@ impl RetentionRows for SqliteDb {
     }
 
     async fn unmark(&self, blocks: &[BlockId], event: Event) -> DbResult<u64> {
-        let mut tx = self.write().await?;
-        let mut count = 0;
-        for block in blocks {
-            let done = sqlx::query("DELETE FROM marks WHERE block = ? AND sweep IS NULL").bind(&block.to_bytes()[..]);
-            count += done.execute(&mut *tx).await.map_err(sql("take a mark off"))?.rows_affected();
-        }
-        if count > 0 {
-            audit::append(&mut tx, event.with("blocks", count)).await?;
-            tx.commit().await.map_err(sql("take marks off"))?;
-        }
-        Ok(count)
+        self.take_marks_off(None, blocks, event).await
+    }
+
+    async fn spare(&self, sweep: i64, blocks: &[BlockId], event: Event) -> DbResult<u64> {
+        self.take_marks_off(Some(sweep), blocks, event).await
     }
 
     async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>> {
@@ -173,7 +167,8 @@ impl RetentionRows for SqliteDb {
         sqlx::query(
             "UPDATE marks SET sweep = ?1 WHERE block IN (
                  SELECT block FROM marks JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ?2 AND account = ?3
-                 ORDER BY due_us, block LIMIT ?4)",
+                 -- Of one stream as many as there are: each stream in a sweep is a transaction and a sync of its own.
+                 ORDER BY due_us, stream_key, block LIMIT ?4)",
         )
         .bind(id)
         .bind(now.as_micros())
@@ -380,6 +375,23 @@ impl RetentionRows for SqliteDb {
         .await
         .map_err(sql("read a forecast"))?;
         row.map(|(made, bytes)| Ok((Timestamp(made), unsigned("a forecast", bytes)?))).transpose()
+    }
+}
+
+impl SqliteDb {
+    /// Marks that belong to this sweep, or to none.
+    async fn take_marks_off(&self, sweep: Option<i64>, blocks: &[BlockId], event: Event) -> DbResult<u64> {
+        let mut tx = self.write().await?;
+        let mut count = 0;
+        for block in blocks {
+            let done = sqlx::query("DELETE FROM marks WHERE block = ? AND sweep IS ?").bind(&block.to_bytes()[..]).bind(sweep);
+            count += done.execute(&mut *tx).await.map_err(sql("take a mark off"))?.rows_affected();
+        }
+        if count > 0 {
+            audit::append(&mut tx, event.with("blocks", count)).await?;
+            tx.commit().await.map_err(sql("take marks off"))?;
+        }
+        Ok(count)
     }
 }
 
