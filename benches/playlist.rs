@@ -31,7 +31,7 @@ use retroview::media::{
     AccountId, AudioTrack, BlockId, BlockInfo, BlockState, RunId, RunInfo, SegmentEntry, SegmentTable, StreamId, Timestamp, VideoTrack,
 };
 use retroview::playback::Playback;
-use retroview::retention::{self, EraseSettings, Eraser, Retention};
+use retroview::retention::{self, Retention};
 use retroview::store::{BlockCache, MediaRoot};
 
 /// The most that one day may cost.
@@ -208,7 +208,6 @@ async fn served(dir: &std::path::Path) -> Served {
     let who = Principal::command_line(AccountId::main());
     let (_, token) = access.directory().make_token(&who, clock.now(), new).await.expect("a token");
     let root = MediaRoot::open_or_create(&dir.join("media"), None).expect("a media folder");
-    let eraser = Eraser::new(index.clone(), root.clone(), EraseSettings::alone());
     let lock_file = dir.join("retention.lock");
     let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), clock.clone(), &lock_file);
     let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
@@ -224,7 +223,6 @@ async fn served(dir: &std::path::Path) -> Served {
         metrics,
         settings: HttpSettings::default(),
         retention,
-        eraser,
         views: ViewLog::default(),
     };
     Served { router: router(Arc::new(services)), token, ends }

@@ -66,6 +66,7 @@ CREATE TABLE swept (
     segment_count INTEGER NOT NULL,
     checksum INTEGER,                      -- as in blocks
     marked_us INTEGER NOT NULL,
+    due_us INTEGER NOT NULL,
     rule TEXT NOT NULL,
     PRIMARY KEY (sweep, block)
 ) STRICT, WITHOUT ROWID;
@@ -129,3 +130,25 @@ CREATE TABLE erased (
 CREATE INDEX erased_pending ON erased (hidden_us, block) WHERE gone_us IS NULL;
 CREATE INDEX erased_by_block ON erased (block);
 CREATE INDEX erased_by_time ON erased (stream_key, start_us);
+
+-- What went, signed: never changed. Large ones come in parts.
+CREATE TABLE receipts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    kind TEXT NOT NULL,                    -- 'sweep', 'erasure'
+    number INTEGER NOT NULL,               -- of the sweep or the erasure
+    part INTEGER NOT NULL,                 -- from 1
+    made_us INTEGER NOT NULL,
+    document TEXT NOT NULL,                -- JSON in canonical form, with its signature
+    UNIQUE (kind, number, part)
+) STRICT;
+CREATE INDEX receipts_by_account ON receipts (account, id);
+
+-- What of a stream's window was there on a day, signed.
+CREATE TABLE attestations (
+    stream_key INTEGER NOT NULL REFERENCES streams (key),
+    day TEXT NOT NULL,                     -- YYYY-MM-DD in the account's time zone
+    made_us INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (stream_key, day)
+) STRICT, WITHOUT ROWID;

@@ -25,7 +25,7 @@ use crate::ingest::protocol::WorkerConfig;
 use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::media::{StreamId, Timestamp};
 use crate::playback::Playback;
-use crate::retention::{self, Amount, EraseSettings, Eraser, Retention, RetentionError, RunReport};
+use crate::retention::{self, Amount, Retention, RetentionError, RunReport};
 use crate::store::{BlockCache, MediaRoot};
 use crate::telemetry::{self, metric};
 
@@ -70,7 +70,6 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         access,
         playback: playback(&opened, retention.windows())?,
         retention: retention.clone(),
-        eraser: Eraser::new(opened.index.clone(), opened.root.clone(), EraseSettings::default()),
         recorder: Arc::new(supervisor.clone()),
         sources,
         metrics: metrics.clone(),
@@ -203,11 +202,15 @@ fn playback(opened: &Opened, windows: Arc<dyn Windows>) -> Result<Playback, Star
     Ok(Playback::within(windows, opened.index.clone(), files, opened.clock.clone()).with_decoders(decoders))
 }
 
+/// How careful retention is, as the operator chose.
+pub fn retention_settings(config: &Config) -> retention::Settings {
+    let c = &config.retention;
+    retention::Settings { grace: c.grace, share_percent: c.share_percent, ..retention::Settings::default() }
+}
+
 /// Everything there is to do with retention; `index` as [`Index::for_command`] makes it when a service may be running.
 pub fn retention(config: &Config, index: Index, root: &MediaRoot, clock: SharedClock) -> Retention {
-    let c = &config.retention;
-    let settings = retention::Settings { grace: c.grace, share_percent: c.share_percent, ..retention::Settings::default() };
-    Retention::new(index, root.clone(), settings, clock, &config.retention_lock_path())
+    Retention::new(index, root.clone(), retention_settings(config), clock, &config.retention_lock_path())
 }
 
 /// Long enough for recording and playback to have begun, short enough that who starts a service sees what it says.

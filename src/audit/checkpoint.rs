@@ -12,7 +12,7 @@ use super::canonical;
 use super::chain::{Broken, Chain, Hash, Record, hex, unhex};
 use crate::media::Timestamp;
 
-/// The secret of the installation that holds the private key.
+/// Name of the installation's secret with which checkpoints and documents are signed.
 pub const KEY_NAME: &str = "audit_checkpoint_key";
 /// Number of bytes of a private key.
 pub const KEY_BYTES: usize = 32;
@@ -28,10 +28,14 @@ impl CheckpointKey {
     pub fn public(&self) -> String {
         hex(self.0.verifying_key().as_bytes())
     }
+    /// A signature over this text, in hexadecimal.
+    pub(super) fn sign_text(&self, text: &str) -> String {
+        hex(&self.0.sign(text.as_bytes()).to_bytes())
+    }
     /// Signs where the log stands.
     pub fn sign(&self, head: Chain, at: Timestamp) -> Checkpoint {
         let mut checkpoint = Checkpoint { n: head.n, hash: head.hash, at, key: self.public(), signature: String::new() };
-        checkpoint.signature = hex(&self.0.sign(checkpoint.signed().as_bytes()).to_bytes());
+        checkpoint.signature = self.sign_text(&checkpoint.signed());
         checkpoint
     }
 }
@@ -89,9 +93,10 @@ impl Checkpoint {
             key: string("key")?,
             signature: string("signature")?,
         };
-        let public = unhex(&checkpoint.key).and_then(|k| VerifyingKey::from_bytes(&k).ok()).ok_or_else(|| not_one("`key` is no key"))?;
-        let signature = unhex(&checkpoint.signature).map(|s| Signature::from_bytes(&s)).ok_or_else(|| not_one("`signature` is none"))?;
-        public.verify_strict(checkpoint.signed().as_bytes(), &signature).map_err(|_| BadCheckpoint::BadSignature)?;
+        let fits = verify_text(&checkpoint.key, &checkpoint.signature, &checkpoint.signed()).map_err(not_one)?;
+        if !fits {
+            return Err(BadCheckpoint::BadSignature);
+        }
         match key {
             Some(wanted) if !wanted.eq_ignore_ascii_case(&checkpoint.key) => {
                 Err(BadCheckpoint::OtherKey { found: checkpoint.key, wanted: wanted.to_owned() })
@@ -112,6 +117,16 @@ impl Checkpoint {
         canonical::push(&mut text, &Value::Object(self.object()));
         text
     }
+}
+
+/// Whether the key (hexadecimal) signed the text.
+///
+/// # Errors
+/// What of both is none.
+pub(super) fn verify_text(key: &str, signature: &str, text: &str) -> Result<bool, &'static str> {
+    let public = unhex(key).and_then(|k| VerifyingKey::from_bytes(&k).ok()).ok_or("`key` is no key")?;
+    let signature = unhex(signature).map(|s| Signature::from_bytes(&s)).ok_or("`signature` is none")?;
+    Ok(public.verify_strict(text.as_bytes(), &signature).is_ok())
 }
 
 /// Follows an export line by line, and holds it against checkpoints.

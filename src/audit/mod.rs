@@ -23,10 +23,12 @@ pub mod acts;
 mod canonical;
 mod chain;
 mod checkpoint;
+mod document;
 mod event;
 mod views;
 
 pub use chain::{Broken, Chain, Hash, NOTHING_BEFORE, Record};
 pub use checkpoint::{BadCheckpoint, Checkpoint, CheckpointKey, KEY_BYTES, KEY_NAME, Verifier};
+pub use document::{BadDocument, Document};
 pub use event::{Act, Event};
 pub use views::{Verb, Viewer, Views};

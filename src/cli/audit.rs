@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::audit::{BadCheckpoint, Broken, Checkpoint, CheckpointKey, Event, KEY_BYTES, Record, Verifier, acts};
+use crate::app;
+use crate::audit::{BadCheckpoint, Broken, Checkpoint, Document, Record, Verifier};
 use crate::clock::{Clock, SystemClock};
 use crate::db::{AuditQuery, Db};
 use crate::media::{StreamId, TimeRange, Timestamp};
+use crate::retention::receipts::totals;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output;
 
-/// Name of the secret that signs checkpoints.
-const KEY_NAME: &str = "audit_checkpoint_key";
 /// Records read at a time: some megabytes.
 const BATCH: u32 = 5_000;
 
@@ -26,7 +26,8 @@ const BATCH: u32 = 5_000;
   retroview audit list --act stream
   retroview audit export --out audit.jsonl
   retroview audit checkpoint > checkpoint.json
-  retroview audit verify audit.jsonl --checkpoint checkpoint.json")]
+  retroview audit verify audit.jsonl --checkpoint checkpoint.json
+  retroview audit verify-receipt receipt-3.json")]
 pub(super) struct AuditArgs {
     #[command(subcommand)]
     command: AuditCommand,
@@ -74,6 +75,21 @@ enum AuditCommand {
     #[command(after_help = "Examples:
   retroview audit checkpoint > /mnt/elsewhere/checkpoint-$(date +%F).json")]
     Checkpoint,
+    /// Whether a receipt or an attestation is what was signed. Needs neither service nor database.
+    #[command(after_help = "Exit code 0: it is; 3: it is not, and why.
+
+Examples:
+  retroview audit verify-receipt receipt-3.json --key 3b6a27bc…")]
+    VerifyReceipt {
+        /// The JSON file
+        file: PathBuf,
+        /// The installation's public key, from where you wrote it down; without it only that somebody signed it is known
+        #[arg(long, value_name = "HEX")]
+        key: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Whether an export is whole and unchanged. Needs neither service nor database.
     #[command(after_help = "Exit code 0: whole and unchanged, as far as the checkpoints can tell; 3: it is not, and why.
 
@@ -98,6 +114,7 @@ Examples:
 pub(super) fn run(args: AuditArgs, context: &Context) -> anyhow::Result<Exit> {
     match args.command {
         AuditCommand::Verify { file, checkpoint, key, json } => verify(&file, &checkpoint, key.as_deref(), json),
+        AuditCommand::VerifyReceipt { file, key, json } => verify_receipt(&file, key.as_deref(), json),
         AuditCommand::List { stream, actor, act, from, to, limit, json } => context.with_database(async |database| {
             let now = SystemClock.now();
             let wrong = |e: String| Failure::new(Exit::Usage, e).hint("retroview audit list --help");
@@ -160,14 +177,7 @@ async fn export(db: &Db, out: Option<&Path>) -> anyhow::Result<Exit> {
 }
 
 async fn checkpoint(db: &Db) -> anyhow::Result<Exit> {
-    let mut fresh = [0; KEY_BYTES];
-    getrandom::fill(&mut fresh).map_err(|e| anyhow::anyhow!("random numbers: {e}"))?;
-    let kept = db.secret(KEY_NAME, &fresh).await?;
-    let key = CheckpointKey::new(kept.as_slice().try_into().map_err(|_| anyhow::anyhow!("the key in the database is damaged"))?);
-    let now = SystemClock.now();
-    // The log says that it was signed, and what is signed includes that record.
-    let record = db.audit(Event::system(now, acts::CHECKPOINT_SIGNED).by("command line").with("key", key.public())).await?;
-    let signed = key.sign(crate::audit::Chain { n: record.n, hash: record.hash }, now);
+    let signed = app::sign_checkpoint(db, "command line", SystemClock.now()).await?;
     output::print_line(&signed.to_json().to_string());
     Ok(Exit::Ok)
 }
@@ -196,6 +206,30 @@ fn verify(file: &Path, checkpoints: &[PathBuf], key: Option<&str>, json: bool) -
         (None, false) => output::print_line(&format!("Whole and unchanged: {} records.", verdict.records)),
     }
     Ok(if verdict.whole { Exit::Ok } else { Exit::Findings })
+}
+
+fn verify_receipt(file: &Path, key: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+    let text = std::fs::read_to_string(file).map_err(|e| cannot("read", file, &e))?;
+    let read = Document::read(&text, key).map_err(|e| e.to_string()).and_then(|document| sums_fit(&document).map(|()| document));
+    match (&read, json) {
+        (_, true) => output::print_json(&serde_json::json!({
+            "genuine": read.is_ok(), "kind": read.as_ref().ok().map(Document::kind), "problem": read.as_ref().err(),
+        }))?,
+        (Ok(document), false) => {
+            let trusted = if key.is_some() { "" } else { " Give --key to know by whom." };
+            output::print_line(&format!("Genuine {}: as it was signed.{trusted}", document.kind()));
+        }
+        (Err(problem), false) => output::print_line(&format!("NOT genuine: {problem}.")),
+    }
+    Ok(if read.is_ok() { Exit::Ok } else { Exit::Findings })
+}
+
+/// A signature vouches for what is written, not that it adds up.
+fn sums_fit(document: &Document) -> Result<(), String> {
+    let members = document.members();
+    let Some(blocks) = members.get("blocks").and_then(serde_json::Value::as_array) else { return Ok(()) };
+    let fits = members.get("totals") == Some(&totals(blocks));
+    if fits { Ok(()) } else { Err("its sums are not those of the blocks it lists".into()) }
 }
 
 fn read_checkpoints(paths: &[PathBuf], key: Option<&str>) -> anyhow::Result<Result<Vec<Checkpoint>, BadCheckpoint>> {

@@ -1,12 +1,15 @@
-//! `retroview check`: do rows and bytes agree?
+//! `retroview check`: do rows and bytes agree, and was kept what was promised?
 
 use clap::Args;
 
+use crate::accounts::Accounts;
 use crate::app::{self, DataDirLock, StartError};
 use crate::clock::{Clock, SystemClock};
 use crate::db::DbError;
 use crate::index::{self, CheckEvent, CheckOptions, CheckSummary, Depth, Finding, Index};
 use crate::media::{AccountId, StreamId};
+use crate::retention::AccountPlans;
+use crate::retention::check::check_retention;
 
 use super::context::{Context, Database, start_failure};
 use super::failure::Exit;
@@ -73,7 +76,15 @@ pub(super) fn run(args: CheckArgs, context: &Context) -> anyhow::Result<Exit> {
                 line.show(&format!("{} of {} streams, {} files, {}", p.streams, p.streams_total, p.files, output::size(p.bytes)))
             }
         };
-        let summary = index::check(&index, &root, SystemClock.now(), &options, &mut report).await?;
+        let now = SystemClock.now();
+        let mut summary = index::check(&index, &root, now, &options, &mut report).await?;
+        let plans = AccountPlans(Accounts::new(index.db().clone()));
+        let settings = app::retention_settings(&config);
+        let mut promise = |finding: Finding| {
+            summary.count(&finding);
+            report(CheckEvent::Finding(finding));
+        };
+        check_retention(index.db(), &plans, &settings, &options.streams, now, &mut promise).await?;
         line.clear();
         if args.json {
             output::print_line(&serde_json::to_string(&serde_json::json!({ "summary": summary }))?);
@@ -99,7 +110,7 @@ fn shown(finding: &Finding) -> String {
 fn closing(s: &CheckSummary) -> String {
     let looked = format!("{} streams, {} files, {}", s.streams, s.files, output::size(s.bytes));
     match (s.total(), s.repaired) {
-        (0, _) => format!("Rows and files agree: {looked}."),
+        (0, _) => format!("Rows and files agree, and what was promised is there: {looked}."),
         (found, 0) => format!("{found} found in {looked}."),
         (found, repaired) => format!("{found} found, {repaired} mended, in {looked}."),
     }

@@ -21,6 +21,7 @@ mod import;
 mod index;
 mod keys;
 mod output;
+mod papers;
 mod retention;
 mod serve;
 mod streams;

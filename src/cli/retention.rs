@@ -1,4 +1,4 @@
-//! `retroview retention status|run|confirm|explain|forecast|cap`: how long footage stays, and how it leaves.
+//! `retroview retention status|run|confirm|explain|forecast|cap`, and [`papers`]: how long footage stays, and how it leaves.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::retention::{
 use super::context::{Context, Database, start_failure};
 use super::failure::{Exit, Failure};
 use super::output;
+use super::papers::{self, PapersCommand};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -109,9 +110,14 @@ Examples:
         /// Whole hours, or none
         hours: String,
     },
+    #[command(flatten)]
+    Paper(PapersCommand),
 }
 
 pub(super) fn run(args: RetentionArgs, context: &Context) -> anyhow::Result<Exit> {
+    if let RetentionCommand::Paper(command) = args.command {
+        return papers::run(command, context);
+    }
     context.with_database(async |database| {
         let now = SystemClock.now();
         let desk = open(&database).await?;
@@ -151,6 +157,7 @@ pub(super) fn run(args: RetentionArgs, context: &Context) -> anyhow::Result<Exit
                 desk.set_cap(&by(now), &stream, hours).await.map_err(failure)?;
                 Ok(Exit::Ok)
             }
+            RetentionCommand::Paper(_) => unreachable!("handled above"),
         }
     })
 }

@@ -13,6 +13,7 @@ mod checkpoint;
 pub(crate) mod contract;
 mod erasure;
 mod keys;
+mod papers;
 mod retention;
 pub mod sqlite;
 
@@ -76,6 +77,7 @@ pub enum DbError {
 }
 
 pub use erasure::{ErasedBlock, ErasureRow, ErasureRows, NewErasure};
+pub use papers::{NewReceipt, PaperRows, ReceiptKind, ReceiptRow};
 pub use retention::{
     BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
     SweepRow, SweptRow,
@@ -313,6 +315,7 @@ pub trait Database:
     + HoldRows
     + RetentionRows
     + ErasureRows
+    + PaperRows
     + Health
 {
 }
@@ -327,6 +330,7 @@ impl<T> Database for T where
         + HoldRows
         + RetentionRows
         + ErasureRows
+        + PaperRows
         + Health
 {
 }

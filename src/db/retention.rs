@@ -159,6 +159,7 @@ pub struct SweptRow {
     pub sweep: i64,
     pub block: BlockBrief,
     pub marked_at: Timestamp,
+    pub due_at: Timestamp,
     pub rule: serde_json::Value,
 }
 
@@ -203,6 +204,7 @@ pub trait RetentionRows: Send + Sync {
     async fn unfinished_sweeps(&self) -> DbResult<Vec<(SweepRow, Vec<MarkRow>)>>;
     /// Newest first.
     async fn sweeps(&self, account: Option<&AccountId>, limit: u32) -> DbResult<Vec<SweepRow>>;
+    async fn sweep(&self, id: i64) -> DbResult<Option<SweepRow>>;
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>>;
     /// One of those that were in `range` before a sweep took them: the one that began last.
     async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>>;

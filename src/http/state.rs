@@ -18,7 +18,7 @@ use crate::entitlement::{Access, Principal, Scope};
 use crate::ingest::SourcePolicy;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
-use crate::retention::{Eraser, Retention};
+use crate::retention::Retention;
 
 /// What the operator may choose, already checked.
 #[derive(Clone, Debug)]
@@ -52,7 +52,6 @@ pub struct Services {
     pub clock: SharedClock,
     pub access: Access,
     pub playback: Playback,
-    pub eraser: Eraser,
     pub recorder: Arc<dyn Recorder>,
     /// What a source may be.
     pub sources: SourcePolicy,

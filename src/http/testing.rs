@@ -26,7 +26,7 @@ use crate::ingest::protocol::PushFormat;
 use crate::ingest::{NotRecording, Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
 use crate::media::{AccountId, StreamId, Timestamp};
 use crate::playback::Playback;
-use crate::retention::{self, EraseSettings, Eraser, Retention};
+use crate::retention::{self, Retention};
 use crate::store::{BlockCache, MediaRoot};
 
 /// 2026-05-03T14:00:00Z.
@@ -79,7 +79,6 @@ impl TestApp {
         let files = Arc::new(BlockCache::new(root.clone()));
         let settings_of_retention = retention::Settings::default();
         let lock_file = dir.path().join("retention.lock");
-        let eraser = Eraser::new(index.clone(), root.clone(), EraseSettings::alone());
         let retention = Retention::new(index.clone(), root, settings_of_retention, clock.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index, files, clock.clone());
         let recorder = Arc::new(FakeRecorder {
@@ -95,7 +94,6 @@ impl TestApp {
             clock: clock.clone(),
             access,
             playback,
-            eraser,
             recorder: recorder.clone(),
             sources,
             metrics,

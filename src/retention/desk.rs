@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::explain::{Explanation, explain};
 use super::rules::{AccountPlans, Plans};
-use super::{Enforcer, RetentionError, RetentionResult, RunReport, Settings, Stop, Visibility};
+use super::{Enforcer, Eraser, RetentionError, RetentionResult, RunReport, Settings, Stop, Visibility};
 use crate::accounts::{Accounts, By};
 use crate::audit::{Event, acts};
 use crate::clock::SharedClock;
@@ -89,6 +89,11 @@ impl Retention {
     /// What of each stream is there to be seen.
     pub fn windows(&self) -> Arc<dyn Windows> {
         Arc::new(self.visibility.clone())
+    }
+
+    /// What people ask to be erased.
+    pub fn eraser(&self) -> Eraser {
+        self.enforcer.eraser()
     }
 
     /// Something that applies to footage has changed: plans, caps, holds, erasures.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attest::attest_yesterday;
 use super::erase::{Advance, EraseSettings, Eraser};
 use super::forecast::{Amount, PAGE, WhatIf, expired_page, forecast, leaving_by};
 use super::guard::{Stop, check_amount, check_clock};
 use super::judge::{AccountRules, Judge, Verdict};
+use super::receipts::make_receipts;
 use super::rules::{Plans, judge_at, rule_json};
 use super::window_start::DAY_US;
 use super::{RetentionError, RetentionResult};
@@ -17,12 +19,14 @@ use crate::audit::{Event, acts};
 use crate::db::{Db, DbResult, IndexChange, MarkRow, NewMark, StreamRow, SweepRow};
 use crate::index::Index;
 use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp, block_path};
-use crate::store::{GoneBlock, GoneKind, GoneNote, MediaRoot, note_gone, remove_blocks};
+use crate::store::{GoneBlock, GoneKind, GoneNote, MediaRoot, forget_gone_before, note_gone, remove_blocks};
 
 /// The forecast that a run is measured by is at least this old: yesterday's, with some hours' play for when runs happen.
 const FORECAST_AGE_US: i64 = 20 * 3_600_000_000;
 /// It looks this far ahead, so that it still speaks of the day after it was made.
 const FORECAST_AHEAD_US: i64 = 2 * DAY_US;
+/// Nobody restores a database that is older: notes of what was deleted until then go.
+const GONE_NOTES_US: i64 = 400 * DAY_US;
 /// Folders of younger days stay, empty or not: a recorder may be about to write there.
 const FOLDERS_STAY_US: i64 = 2 * DAY_US;
 
@@ -139,8 +143,20 @@ impl Enforcer {
         while let Some((sweep, taken)) = self.db().begin_sweep(now, self.settings.sweep_max).await? {
             self.sweep(&sweep, taken, now, &mut report).await?;
         }
+        self.write_papers(&accounts, now).await?;
         self.db().note_run(now).await?;
         Ok(report)
+    }
+
+    /// What was deleted is written down and signed, and what of yesterday is there.
+    async fn write_papers(&self, accounts: &BTreeMap<AccountId, Vec<Ruled>>, now: Timestamp) -> RetentionResult<()> {
+        while make_receipts(self.db(), now).await? > 0 {}
+        for stream in accounts.values().flatten() {
+            attest_yesterday(&self.index, &stream.row.id, &stream.rules, now).await?;
+        }
+        let (root, then) = (self.root.clone(), now.saturating_add_micros(-GONE_NOTES_US));
+        let forget = tokio::task::spawn_blocking(move || forget_gone_before(&root, then));
+        forget.await.map_err(|e| RetentionError::Interrupted(e.to_string()))?.map_err(RetentionError::from)
     }
 
     /// The signs that something is wrong with us rather than with the footage.

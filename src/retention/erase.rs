@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::receipts::make_receipts;
 use super::{RetentionError, RetentionResult};
 use crate::audit::{Act, Event};
 use crate::clock::SharedClock;
@@ -157,6 +158,9 @@ impl Eraser {
         for erasure in &pending {
             let finished = self.is_through(erasure, now).await? && self.finish(erasure.id, now).await?;
             if finished { done.finished.push(erasure.id) } else { done.waiting.push(erasure.id) }
+        }
+        if !done.finished.is_empty() {
+            make_receipts(self.db(), now).await?;
         }
         Ok(done)
     }

@@ -27,6 +27,8 @@
 //! **When things fail.** Every step can be repeated: a mark is set once, a sweep that was cut short is taken up by the next
 //! run, a file that is gone already is no error. What looks wrong ([`Stop`]) stops everything until an operator says go on.
 
+pub mod attest;
+pub mod check;
 mod desk;
 mod enforcer;
 pub mod erase;
@@ -36,6 +38,8 @@ mod guard;
 mod holding;
 pub mod judge;
 mod overview;
+pub mod page;
+pub mod receipts;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ mod people;
 mod playback;
 mod push;
 mod random;
+mod receipts;
 mod sources;
 mod start_and_stop;
 mod workers;

@@ -23,7 +23,7 @@ use retroview::ingest::protocol::PushFormat;
 use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
 use retroview::media::{AccountId, BlockId, GapCause, RunId, RunInfo, StreamId, Timestamp};
 use retroview::playback::Playback;
-use retroview::retention::{self, EraseSettings, Eraser, Retention};
+use retroview::retention::{self, Retention};
 use retroview::segment::{Arrival, Event, Segmenter, SegmenterConfig};
 use retroview::store::{BlockCache, BlockWriter, MediaRoot, NewBlock, NewSegment, RunEnd};
 use tower::ServiceExt;
@@ -131,7 +131,6 @@ impl Archive {
             clock: shared,
             access: access.clone(),
             playback,
-            eraser: Eraser::new(index.clone(), root.clone(), EraseSettings::alone()),
             recorder: Arc::new(NothingRecorded),
             sources: SourcePolicy::default(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),

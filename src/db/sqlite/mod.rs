@@ -17,6 +17,7 @@ mod holds;
 mod keys;
 #[cfg(test)]
 pub(crate) mod meddle;
+mod papers;
 mod recount;
 mod retention;
 mod streams;

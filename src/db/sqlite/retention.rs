@@ -24,8 +24,8 @@ macro_rules! select_marks {
 macro_rules! select_swept {
     ($rest:literal) => {
         concat!(
-            "SELECT block, streams.id AS stream, account, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule, sweep
-             FROM swept JOIN streams ON key = stream_key ",
+            "SELECT block, streams.id AS stream, account, start_us, end_us, size_bytes, segment_count, checksum, marked_us, due_us,
+                    rule, sweep FROM swept JOIN streams ON key = stream_key ",
             $rest
         )
     };
@@ -207,6 +207,12 @@ impl RetentionRows for SqliteDb {
                 .await
                 .map_err(sql("list sweeps"))?;
         rows.iter().map(read_sweep).collect()
+    }
+
+    async fn sweep(&self, id: i64) -> DbResult<Option<SweepRow>> {
+        let found =
+            sqlx::query("SELECT id, account, begun_us, finished_us FROM sweeps WHERE id = ?").bind(id).fetch_optional(&self.readers).await;
+        found.map_err(sql("read a sweep"))?.as_ref().map(read_sweep).transpose()
     }
 
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>> {
@@ -398,9 +404,9 @@ impl SqliteDb {
 /// Copies a block that this sweep has taken into its receipt. One that is not marked for it is left out: it was done before.
 pub(super) async fn keep_receipt(conn: &mut SqliteConnection, sweep: i64, block: BlockId) -> DbResult<()> {
     sqlx::query(
-        "INSERT INTO swept (sweep, block, stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, rule)
-         SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes - erased_bytes, segment_count, checksum, marked_us, rule
-         FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ? AND block = ? ON CONFLICT DO NOTHING",
+        "INSERT INTO swept (sweep, block, stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, due_us, rule)
+         SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes - erased_bytes, segment_count, checksum, marked_us,
+                due_us, rule FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ? AND block = ? ON CONFLICT DO NOTHING",
     )
     .bind(sweep)
     .bind(&block.to_bytes()[..])
@@ -463,7 +469,13 @@ fn read_mark(row: &SqliteRow) -> DbResult<MarkRow> {
 
 fn read_swept(row: &SqliteRow) -> DbResult<SweptRow> {
     let rule = json("a receipt", &row.get::<String, _>("rule"))?;
-    Ok(SweptRow { sweep: row.get("sweep"), block: read_brief(row)?, marked_at: Timestamp(row.get("marked_us")), rule })
+    Ok(SweptRow {
+        sweep: row.get("sweep"),
+        block: read_brief(row)?,
+        marked_at: Timestamp(row.get("marked_us")),
+        due_at: Timestamp(row.get("due_us")),
+        rule,
+    })
 }
 
 fn read_sweep(row: &SqliteRow) -> DbResult<SweepRow> {

@@ -57,6 +57,9 @@ codes! {
     UnknownAccount 404 "unknown_account" "There is no such account",
     UnknownHold 404 "unknown_hold" "There is no such hold",
     UnknownKey 404 "unknown_key" "There is no such key",
+    UnknownReceipt 404 "unknown_receipt" "There is no such receipt",
+    /// None was made of that day.
+    NoAttestation 404 "no_attestation" "There is no attestation of that day",
     UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownToken 404 "unknown_token" "There is no such token",
     UnknownUser 404 "unknown_user" "There is no such user",

@@ -12,7 +12,7 @@ use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::{AppState, Services};
 use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp};
-use crate::retention::{Going, RetentionError};
+use crate::retention::Going;
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_erasures, ask_erasure)).routes(routes!(show_erasure))
@@ -180,15 +180,16 @@ async fn ask_erasure(
     who.require_everywhere(Scope::Admin)?;
     let (now, dry_run) = (state.clock.now(), asked.dry_run);
     let new = requested(&state, &who, asked, now).await?;
-    let going = state.eraser.preview(&new, now).await.map_err(problem)?.into_iter().map(going_view).collect();
+    let eraser = state.retention.eraser();
+    let going = eraser.preview(&new, now).await?.into_iter().map(going_view).collect();
     if dry_run {
         return Ok((StatusCode::OK, Json(AskedErasure { erasure: None, going })));
     }
-    let row = state.eraser.ask(&new, now).await.map_err(problem)?;
+    let row = eraser.ask(&new, now).await?;
     state.retention.changed();
     // What is sealed is out of every row before the answer; the rest of the work outlives the request.
-    state.eraser.advance(now).await.map_err(problem)?;
-    let (eraser, clock, id) = (state.eraser.clone(), state.clock.clone(), row.id);
+    eraser.advance(now).await?;
+    let (clock, id) = (state.clock.clone(), row.id);
     tokio::spawn(async move {
         if let Err(error) = eraser.carry_out(id, &clock).await {
             tracing::error!(
@@ -236,17 +237,6 @@ async fn requested(state: &Services, who: &Principal, asked: NewErasureBody, now
         _ => return Err(Problem::new(Code::InvalidValue, "Give `stream`, or `account` for all of its streams.")),
     };
     Ok(NewErasure { account, stream: asked.stream, range, reason: asked.reason, asked_by: asked.asked_by, actor: who.label() })
-}
-
-fn problem(error: RetentionError) -> Problem {
-    match error {
-        RetentionError::Db(error) => error.into(),
-        RetentionError::ErasureAhead { .. } | RetentionError::ErasureWords => {
-            let text = error.to_string();
-            Problem::new(Code::InvalidValue, format!("{}{}.", text[..1].to_uppercase(), &text[1..]))
-        }
-        other => Problem::internal(other),
-    }
 }
 
 fn view(row: ErasureRow) -> Erasure {

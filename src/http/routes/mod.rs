@@ -16,6 +16,7 @@ mod links;
 mod media;
 mod metrics;
 mod playlists;
+mod receipts;
 mod retention;
 mod session;
 mod sessions;
@@ -45,11 +46,12 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(tokens::routes())
         .merge(accounts::routes())
         .merge(subscriptions::routes())
+        .merge(erasures::routes())
+        .merge(receipts::routes())
         .merge(retention::routes())
         .merge(audit::routes())
         .merge(holds::routes())
         .merge(signing_keys::routes())
-        .merge(erasures::routes())
         .merge(streams::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

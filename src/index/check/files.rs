@@ -242,8 +242,11 @@ impl Checker<'_> {
                 if self.erased_file(&bare, range).await? {
                     return Ok(());
                 }
+                let newest = self.db.totals(&job.folder.stream).await?.last_end;
+                let newer = newest.is_none_or(|end| header.start >= end);
+                let since = if newer { "; it is newer than all that the index has of its stream" } else { "" };
                 let action = if self.options.repair { Some(self.repair_orphan(job, &header, range).await?) } else { None };
-                let finding = finding(FindingKind::OrphanedFile, detail).of_block(name.id).in_range(range);
+                let finding = finding(FindingKind::OrphanedFile, detail + since).of_block(name.id).in_range(range);
                 self.tell_with(finding, action);
             }
         }

@@ -35,6 +35,14 @@ pub enum FindingKind {
     ErasedFootage,
     /// A row from before its file was deleted on purpose: the database is older than the media folder.
     DeletedSince,
+    /// Footage that left its window so long ago that it should have been deleted.
+    BeyondWindow,
+    /// Time inside the window that is neither recorded nor in a gap with a cause.
+    MissingInWindow,
+    /// A deletion or a hold that the audit log does not know.
+    Unrecorded,
+    /// A sweep or an erasure that does not come to its end.
+    Unfinished,
     /// What the index has derived from a stream's rows (recorded ranges, sums) is not what the rows say.
     DerivedRows,
 }
@@ -55,6 +63,10 @@ impl FindingKind {
             FindingKind::Unreadable => "unreadable",
             FindingKind::ErasedFootage => "erased_footage",
             FindingKind::DeletedSince => "deleted_since",
+            FindingKind::BeyondWindow => "beyond_window",
+            FindingKind::MissingInWindow => "missing_in_window",
+            FindingKind::Unrecorded => "unrecorded",
+            FindingKind::Unfinished => "unfinished",
             FindingKind::DerivedRows => "derived_rows",
         }
     }
@@ -162,6 +174,11 @@ pub struct CheckSummary {
 }
 
 impl CheckSummary {
+    /// Something more was found, beside rows and bytes.
+    pub fn count(&mut self, finding: &Finding) {
+        *self.findings.entry(finding.kind).or_default() += 1;
+        self.repaired += u64::from(finding.repaired);
+    }
     pub fn total(&self) -> u64 {
         self.findings.values().sum()
     }
@@ -177,7 +194,10 @@ mod tests {
 
     #[test]
     fn kinds_have_the_same_name_in_json_and_text() {
-        for kind in [FindingKind::MissingFile, FindingKind::RowWithoutBytes, FindingKind::DerivedRows, FindingKind::Unsealed] {
+        use FindingKind::{
+            BeyondWindow, DeletedSince, DerivedRows, ErasedFootage, MissingFile, MissingInWindow, RowWithoutBytes, Unsealed,
+        };
+        for kind in [MissingFile, RowWithoutBytes, DerivedRows, Unsealed, ErasedFootage, DeletedSince, BeyondWindow, MissingInWindow] {
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
         }
     }

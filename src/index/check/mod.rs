@@ -158,8 +158,7 @@ impl Checker<'_> {
     }
 
     fn tell(&mut self, finding: Finding) {
-        *self.summary.findings.entry(finding.kind).or_default() += 1;
-        self.summary.repaired += u64::from(finding.repaired);
+        self.summary.count(&finding);
         (self.report)(CheckEvent::Finding(finding));
     }
 

@@ -9,7 +9,7 @@ use crate::store::{is_wiped, scan};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn request(range: TimeRange) -> NewErasure {
+pub(super) fn request(range: TimeRange) -> NewErasure {
     let (reason, asked_by, actor) = ("they asked".into(), "Mrs Miller".into(), "user admin".into());
     NewErasure { account: AccountId::main(), stream: Some(cam()), range, reason, asked_by, actor }
 }

@@ -1,6 +1,7 @@
 //! The enforcer over real files and rows.
 
 mod erasures;
+mod papers;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -78,7 +79,9 @@ impl Scene {
         let records = self.archive.db.audit_records(&AuditQuery::default(), 0, 100_000).await.unwrap();
         let mut chain = Chain::default();
         records.iter().for_each(|r| chain.follow(r).unwrap());
-        records.into_iter().map(|r| r.event.act).collect()
+        // Daily papers say nothing that these tests are about.
+        let acts = records.into_iter().map(|r| r.event.act);
+        acts.filter(|act| !["receipt.signed", "attestation.made"].contains(&act.as_str())).collect()
     }
 }
 
