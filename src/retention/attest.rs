@@ -69,7 +69,8 @@ impl Tally {
     }
 }
 
-/// The part of the window, as of `at`, of which anything is known; `None`: nothing ever was.
+/// The part of the window, as of `at`, that has to be accounted for; `None`: nothing was ever recorded. It ends with the last that is
+/// known where that was imported: nobody promised what comes behind an import. Behind what was recorded live, every moment counts.
 ///
 /// # Errors
 /// [`crate::db::DbError`].
@@ -77,7 +78,28 @@ pub async fn known_window(db: &Db, stream: &StreamId, rules: &AccountRules, at: 
     let totals = db.totals(stream).await?;
     let Some(first) = totals.first_start.into_iter().chain(totals.first_gap).min() else { return Ok(None) };
     let start = judge_at(db, stream, rules, at).await?.window_start().map_or(first, |start| start.max(first));
-    Ok(TimeRange::new(start, at).ok())
+    let end = if ends_live(db, stream, totals.last_end).await? { at } else { known_end(db, stream, totals.last_end, at).await?.min(at) };
+    Ok(TimeRange::new(start, end).ok())
+}
+
+async fn ends_live(db: &Db, stream: &StreamId, last_end: Option<Timestamp>) -> DbResult<bool> {
+    let last = last_end.and_then(|end| TimeRange::new(end.saturating_add_micros(-1), end).ok());
+    let Some(last) = last else { return Ok(false) };
+    let Some(extent) = db.run_extents(stream, last, 1).await?.pop() else { return Ok(false) };
+    Ok(db.run(extent.run).await?.is_some_and(|run| run.import_key.is_none()))
+}
+
+/// Where the last footage or gap ends; `at` while a gap lasts.
+async fn known_end(db: &Db, stream: &StreamId, last_end: Option<Timestamp>, at: Timestamp) -> DbResult<Timestamp> {
+    let mut end = last_end.unwrap_or(Timestamp::MIN);
+    while let Ok(behind) = TimeRange::new(end, Timestamp::MAX) {
+        let Some(last) = db.gaps_in(stream, behind, BATCH).await?.pop() else { break };
+        end = last.end.unwrap_or(at);
+        if last.end.is_none() {
+            break;
+        }
+    }
+    Ok(end)
 }
 
 /// What is known of `window`, counted.
@@ -159,7 +181,13 @@ pub async fn attest_yesterday(index: &Index, stream: &StreamId, rules: &AccountR
     let Some(at) = end_of_yesterday(now, &rules.zone) else { return Ok(false) };
     // Its last moments have not settled: the next run makes it.
     let settled = now.micros_since(at) > SETTLED_AFTER_US;
-    if !settled || index.db().attestation(stream, Some(&day_of(at, &rules.zone))).await?.is_some() {
+    if !settled {
+        return Ok(false);
+    }
+    let kept = index.db().attestation(stream, Some(&day_of(at, &rules.zone))).await?.and_then(|text| Document::kept(&text).ok());
+    // One that was made by hand in the middle of the day does not speak of its end.
+    let whole = kept.is_some_and(|d| d.members().get("at_us").and_then(serde_json::Value::as_i64) == Some(at.as_micros()));
+    if whole {
         return Ok(false);
     }
     Ok(attest(index, stream, rules, at, ("system", now)).await?.is_some())

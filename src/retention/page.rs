@@ -86,17 +86,17 @@ pub fn receipt_page(receipt: &Document, language: Language) -> String {
     let mut out = String::with_capacity(4096);
     let lang = if language == Language::Fr { "fr" } else { "en" };
     let title = page.word(&format!("title.{kind}"));
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<!doctype html>\n<html lang=\"{lang}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title} {}</title><style>{STYLE}</style></head><body><h1>{title}</h1>\n",
+         <title>{title} {}</title><style>{STYLE}</style></head><body><h1>{title}</h1>",
         page.number("number")
     );
     page.push_facts(&mut out, kind);
     page.push_blocks(&mut out, kind);
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<footer><p>{}</p><p>{}: <code>{}</code><br>{}: <code>{}</code></p></footer></body></html>\n",
+        "<footer><p>{}</p><p>{}: <code>{}</code><br>{}: <code>{}</code></p></footer></body></html>",
         page.word("verify"),
         page.word("key"),
         escaped(page.text("key")),

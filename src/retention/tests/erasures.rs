@@ -102,7 +102,7 @@ async fn a_range_goes_with_its_bytes_and_the_rest_stays_as_it_was() {
     assert!(d.archive.db.recount(false).await.unwrap().is_empty());
     let acts: Vec<String> =
         d.archive.db.audit_records(&AuditQuery::default(), 0, 100).await.unwrap().into_iter().map(|r| r.event.act).collect();
-    assert_eq!(acts, ["erasure.asked", "erasure.hidden", "erasure.erased", "erasure.finished"]);
+    assert_eq!(acts, ["erasure.asked", "erasure.hidden", "erasure.erased", "erasure.finished", "receipt.signed"]);
 }
 
 #[tokio::test]
