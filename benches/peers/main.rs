@@ -4,14 +4,16 @@
 //! sides in turn, several times, and takes the median of the pairwise ratios: shared machines drift by half
 //! between runs, ratios of neighbours do not.
 //!
-//! Arguments: the names of the sections to run (`ingest`, `serve`, `live`); none means all.
+//! Arguments: the names of the sections to run (`ingest`, `serve`, `live`, `sweep`); none means all.
 
 mod cpu;
 mod ingest;
 mod live;
 mod load;
+mod push;
 mod serve;
 mod service;
+mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,13 +40,19 @@ impl Drop for Bench {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().any(|a| a == "--quick") {
+        println!("peers: left out, there is no quick way to run them");
+        return ExitCode::SUCCESS;
+    }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let dir = std::env::temp_dir().join(format!("retroview-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("the temporary folder is writable");
     let bench = Bench { dir, retroview: PathBuf::from(env!("CARGO_BIN_EXE_retroview")) };
 
     let mut figures = Vec::new();
-    for (name, section) in [("ingest", ingest::run as fn(&Bench) -> Vec<Figure>), ("serve", serve::run), ("live", live::run)] {
+    let sections =
+        [("ingest", ingest::run as fn(&Bench) -> Vec<Figure>), ("serve", serve::run), ("live", live::run), ("sweep", sweep::run)];
+    for (name, section) in sections {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
             eprintln!("… {name}");
             figures.extend(section(&bench));

@@ -18,10 +18,16 @@ pub struct Service {
 
 impl Service {
     pub fn start(bench: &Bench, data: &Path) -> Service {
+        Service::with(bench, data, &[])
+    }
+
+    /// With settings by the names they have in the environment.
+    pub fn with(bench: &Bench, data: &Path, settings: &[(&str, &str)]) -> Service {
         let address = free_address();
         let child = Command::new(&bench.retroview)
             .args(["serve", "--listen", &address.to_string()])
             .env("RETROVIEW_DATA_DIR", data)
+            .envs(settings.iter().map(|(name, value)| (format!("RETROVIEW_{name}"), *value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

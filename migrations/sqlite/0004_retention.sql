@@ -86,7 +86,7 @@ CREATE TABLE retention_state (
     last_run_us INTEGER,
     stopped_us INTEGER,
     stopped_why TEXT,                      -- JSON; NULL: it runs
-    confirmed TEXT,                        -- JSON: the stop that an operator has seen; the next run goes past it once
+    confirmed TEXT,                        -- JSON: list of the stops that an operator has seen since the last whole run
     run_asked_us INTEGER,                  -- a command asks the running service for a run
     run_answered_us INTEGER,               -- up to here it has been answered
     run_answer TEXT                        -- JSON: what the last one did

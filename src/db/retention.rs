@@ -140,7 +140,7 @@ pub struct MarkRow {
     pub marked_at: Timestamp,
     pub due_at: Timestamp,
     pub rule: serde_json::Value,
-    /// The sweep that deletes it: there is no way back.
+    /// The sweep that deletes it. Only the enforcer, which knows whether the bytes are still there, can take it back.
     pub sweep: Option<i64>,
 }
 
@@ -169,8 +169,8 @@ pub struct RetentionState {
     pub last_run: Option<Timestamp>,
     /// Why it stands still, and since when.
     pub stopped: Option<(Timestamp, serde_json::Value)>,
-    /// The stop that an operator has seen, until a run has gone past it.
-    pub confirmed: Option<serde_json::Value>,
+    /// The stops that an operator has seen since the last run that came to its end.
+    pub confirmed: Vec<serde_json::Value>,
 }
 
 /// Caps, marks, sweeps. What deletes rows of blocks is [`super::IndexChange::BlocksSwept`], through the index.
@@ -187,6 +187,9 @@ pub trait RetentionRows: Send + Sync {
     async fn mark(&self, marks: &[NewMark], now: Timestamp, event: Event) -> DbResult<Vec<BlockId>>;
     /// Takes marks off again, except where a sweep has begun. Recorded, with `blocks`, when there was one.
     async fn unmark(&self, blocks: &[BlockId], event: Event) -> DbResult<u64>;
+    /// Takes marks off again although this sweep has taken the blocks: the caller knows that their bytes are there, and that
+    /// nothing deletes them meanwhile. Recorded, with `blocks`, when there was one.
+    async fn spare(&self, sweep: i64, blocks: &[BlockId], event: Event) -> DbResult<u64>;
     /// Marks of blocks after this one by id, at most `limit`.
     async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>>;
     /// Of the stream, those that no sweep has begun to delete; and when the first of them is due.
@@ -212,7 +215,7 @@ pub trait RetentionRows: Send + Sync {
     }
 
     async fn retention_state(&self) -> DbResult<RetentionState>;
-    /// A run came to its end: forgets a confirmed stop.
+    /// A run came to its end: forgets the confirmed stops.
     async fn note_run(&self, now: Timestamp) -> DbResult<()>;
     /// A command asks the running service for a run.
     async fn ask_run(&self, now: Timestamp) -> DbResult<()>;

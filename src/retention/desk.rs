@@ -175,7 +175,7 @@ impl Retention {
         Ok(Status {
             last_run_us: state.last_run.map(Timestamp::as_micros),
             stopped,
-            confirmed: state.confirmed.is_some(),
+            confirmed: !state.confirmed.is_empty(),
             grace_s: self.settings.grace.as_secs(),
             share_percent: self.settings.share_percent,
         })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attest::attest_yesterday;
 use super::erase::{Advance, EraseSettings, Eraser};
-use super::forecast::{Amount, PAGE, WhatIf, expired_page, forecast};
+use super::forecast::{Amount, PAGE, WhatIf, expired_page, forecast, leaving_by};
 use super::guard::{Stop, check_amount, check_clock};
 use super::judge::{AccountRules, Judge, Verdict};
 use super::receipts::make_receipts;
@@ -19,7 +19,7 @@ use crate::audit::{Event, acts};
 use crate::db::{Db, DbResult, IndexChange, MarkRow, NewMark, StreamRow, SweepRow};
 use crate::index::Index;
 use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp, block_path};
-use crate::store::{GoneBlock, GoneKind, GoneNote, MediaRoot, forget_gone_before, note_gone, remove_block};
+use crate::store::{GoneBlock, GoneKind, GoneNote, MediaRoot, forget_gone_before, note_gone, remove_blocks};
 
 /// The forecast that a run is measured by is at least this old: yesterday's, with some hours' play for when runs happen.
 const FORECAST_AGE_US: i64 = 20 * 3_600_000_000;
@@ -29,6 +29,10 @@ const FORECAST_AHEAD_US: i64 = 2 * DAY_US;
 const GONE_NOTES_US: i64 = 400 * DAY_US;
 /// Folders of younger days stay, empty or not: a recorder may be about to write there.
 const FOLDERS_STAY_US: i64 = 2 * DAY_US;
+
+/// Blocks of one stream that go at once. Their rows are one transaction, for which recorders wait: some 15 ms. With half as
+/// many the syncs of folder and transaction are most of the work.
+const CHUNK_MAX: usize = 64;
 
 /// How careful to be.
 #[derive(Clone, Debug)]
@@ -96,16 +100,6 @@ impl Enforcer {
         Enforcer { index, root, plans, settings }
     }
 
-    /// The same after a restart: memory is empty.
-    #[cfg(test)]
-    pub(super) fn restarted(&self, index: Index) -> Enforcer {
-        Enforcer { index, ..self.clone() }
-    }
-    #[cfg(test)]
-    pub(super) fn index(&self) -> &Index {
-        &self.index
-    }
-
     fn db(&self) -> &Db {
         self.index.db()
     }
@@ -136,7 +130,7 @@ impl Enforcer {
             }
         }
         let accounts = self.ruled_streams(now).await?;
-        report.rescued = self.rescue(&accounts, now, dry_run).await?;
+        report.rescued += self.rescue(&accounts, now, dry_run).await?;
         for (account, streams) in &accounts {
             if let Some(stop) = self.mark_account(account, streams, now, &mut report).await? {
                 report.stopped = Some(stop);
@@ -180,8 +174,9 @@ impl Enforcer {
     }
 
     async fn stop_unless_confirmed(&self, stop: Stop, now: Timestamp, dry_run: bool) -> RetentionResult<Option<Stop>> {
-        let confirmed = self.db().retention_state().await?.confirmed.and_then(|c| serde_json::from_value(c).ok());
-        if stop.is_covered_by(confirmed.as_ref()) {
+        // All that was confirmed since the last whole run: the run that goes past one stop may meet another.
+        let confirmed = self.db().retention_state().await?.confirmed;
+        if confirmed.into_iter().filter_map(|seen| serde_json::from_value(seen).ok()).any(|seen| stop.is_covered_by(&seen)) {
             return Ok(None);
         }
         if !dry_run {
@@ -239,7 +234,7 @@ impl Enforcer {
         let (mut leaving, mut total_bytes) = (BTreeMap::new(), 0);
         for stream in streams {
             total_bytes += self.db().totals(&stream.row.id).await?.bytes;
-            let amount = forecast(self.db(), &stream.row.id, &stream.rules, now, WhatIf::default()).await?;
+            let amount = leaving_by(self.db(), &stream.row.id, &stream.judge).await?;
             if amount.blocks > 0 {
                 leaving.insert(stream.row.id.clone(), amount);
             }
@@ -296,9 +291,11 @@ impl Enforcer {
 
     /// Deletes bytes, then rows, stream by stream.
     async fn sweep(&self, sweep: &SweepRow, blocks: Vec<MarkRow>, now: Timestamp, report: &mut RunReport) -> RetentionResult<()> {
+        let blocks = self.spare(sweep, blocks, now, report).await?;
         // Whoever began to read these may end: the next run takes the sweep up again.
         let (read, free): (Vec<MarkRow>, Vec<MarkRow>) = blocks.into_iter().partition(|m| self.root.is_read(m.block.id));
-        let chunks: Vec<&[MarkRow]> = free.chunk_by(|a, b| a.block.stream == b.block.stream).collect();
+        let streams = free.chunk_by(|a, b| a.block.stream == b.block.stream);
+        let chunks: Vec<&[MarkRow]> = streams.flat_map(|of_one| of_one.chunks(CHUNK_MAX)).collect();
         for (i, chunk) in chunks.iter().enumerate() {
             self.delete_bytes(sweep, chunk, now).await?;
             let finished = (read.is_empty() && i + 1 == chunks.len()).then_some(now);
@@ -319,20 +316,46 @@ impl Enforcer {
         Ok(())
     }
 
+    /// Lets go again of what is to stay after all: an upgrade or a hold came between the judgement, which is as old as this
+    /// run, and the sweep, or a crash came in between and one of them since. What is left are the blocks to delete.
+    async fn spare(&self, sweep: &SweepRow, blocks: Vec<MarkRow>, now: Timestamp, report: &mut RunReport) -> RetentionResult<Vec<MarkRow>> {
+        let rules = self.plans.rules(&sweep.account).await?;
+        let mut judges: HashMap<StreamId, Judge> = HashMap::new();
+        for mark in &blocks {
+            let stream = &mark.block.stream;
+            if !judges.contains_key(stream) {
+                judges.insert(stream.clone(), judge_at(self.db(), stream, &rules, now).await?);
+            }
+        }
+        let (kept, mut goes): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|m| judges[&m.block.stream].judge(m.block.range).keeps());
+        if kept.is_empty() {
+            return Ok(goes);
+        }
+        let (whole, begun) = self.still_there(kept).await?;
+        let ids: Vec<BlockId> = whole.iter().map(|m| m.block.id).collect();
+        let event = Event::system(now, acts::RETENTION_RESCUED).of_account(&sweep.account).with("sweep", sweep.id);
+        report.rescued += self.db().spare(sweep.id, &ids, event).await?;
+        goes.extend(begun);
+        goes.sort_by(|a, b| (&a.block.stream, a.block.range.start()).cmp(&(&b.block.stream, b.block.range.start())));
+        Ok(goes)
+    }
+
+    /// Those whose files are there, and the others.
+    async fn still_there(&self, marks: Vec<MarkRow>) -> RetentionResult<(Vec<MarkRow>, Vec<MarkRow>)> {
+        let root = self.root.clone();
+        let look = move || marks.into_iter().partition(|m| root.file(&path_of(m)).exists());
+        tokio::task::spawn_blocking(look).await.map_err(|e| RetentionError::Interrupted(e.to_string()))
+    }
+
     async fn delete_bytes(&self, sweep: &SweepRow, chunk: &[MarkRow], now: Timestamp) -> RetentionResult<()> {
         let block = |m: &MarkRow| GoneBlock { block: m.block.id, stream: m.block.stream.clone(), range: m.block.range };
         let note = GoneNote { kind: GoneKind::Sweep, number: sweep.id, at: now, blocks: chunk.iter().map(block).collect() };
-        let files: Vec<(String, bool)> = chunk
-            .iter()
-            .map(|m| {
-                let b = &m.block;
-                (block_path(&b.account, &b.stream, b.range.start(), b.id), now.micros_since(b.range.start()) > FOLDERS_STAY_US)
-            })
-            .collect();
+        let files: Vec<(String, bool)> =
+            chunk.iter().map(|m| (path_of(m), now.micros_since(m.block.range.start()) > FOLDERS_STAY_US)).collect();
         let root = self.root.clone();
         let work = tokio::task::spawn_blocking(move || {
             note_gone(&root, &note)?;
-            files.iter().try_for_each(|(path, old)| remove_block(&root, path, *old))
+            remove_blocks(&root, files.iter().map(|(path, old)| (path.as_str(), *old)))
         });
         work.await.map_err(|e| RetentionError::Interrupted(e.to_string()))?.map_err(RetentionError::from)
     }
@@ -347,6 +370,12 @@ impl Enforcer {
         let rows = IndexChange::BlocksSwept { sweep: sweep.id, blocks, finished, event: Box::new(event) };
         self.index.commit(vec![rows]).await
     }
+}
+
+/// Below the media root.
+fn path_of(mark: &MarkRow) -> String {
+    let b = &mark.block;
+    block_path(&b.account, &b.stream, b.range.start(), b.id)
 }
 
 /// From the first start to the last end.

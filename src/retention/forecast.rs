@@ -74,10 +74,14 @@ pub struct WhatIf {
 /// # Errors
 /// [`crate::db::DbError`].
 pub async fn forecast(db: &Db, stream: &StreamId, rules: &AccountRules, then: Timestamp, what_if: WhatIf) -> DbResult<Amount> {
-    let judge = judge_if(db, stream, rules, then, what_if).await?;
+    leaving_by(db, stream, &judge_if(db, stream, rules, then, what_if).await?).await
+}
+
+/// What of the stream this judge gives up and is not marked yet.
+pub(super) async fn leaving_by(db: &Db, stream: &StreamId, judge: &Judge) -> DbResult<Amount> {
     let mut amount = Amount::default();
     let mut after = Timestamp::MIN.saturating_add_micros(-1);
-    while let Some(page) = expired_page(db, stream, &judge, &mut after).await? {
+    while let Some(page) = expired_page(db, stream, judge, &mut after).await? {
         page.iter().filter(|b| !judge.judge(b.range).keeps()).for_each(|b| amount.add(b));
     }
     Ok(amount)

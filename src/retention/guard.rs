@@ -33,11 +33,10 @@ impl Stop {
     }
 
     /// Whether a run may go past this stop because an operator has seen `confirmed`. A foreign folder is never passed.
-    pub(super) fn is_covered_by(&self, confirmed: Option<&Stop>) -> bool {
+    pub(super) fn is_covered_by(&self, confirmed: &Stop) -> bool {
         match (self, confirmed) {
-            (Stop::ClockForward { .. }, Some(Stop::ClockForward { .. }))
-            | (Stop::ClockBackward { .. }, Some(Stop::ClockBackward { .. })) => true,
-            (Stop::TooMuch { account, bytes, permitted_bytes, .. }, Some(Stop::TooMuch { account: seen, bytes: seen_bytes, .. })) => {
+            (Stop::ClockForward { .. }, Stop::ClockForward { .. }) | (Stop::ClockBackward { .. }, Stop::ClockBackward { .. }) => true,
+            (Stop::TooMuch { account, bytes, permitted_bytes, .. }, Stop::TooMuch { account: seen, bytes: seen_bytes, .. }) => {
                 // Time went on while the operator looked: as much as would be let through unseen may be added.
                 account == seen && *bytes <= seen_bytes.saturating_add(*permitted_bytes)
             }
@@ -124,10 +123,10 @@ mod tests {
     #[test]
     fn what_was_confirmed_is_passed_and_nothing_else() {
         let too_much = |bytes| Stop::TooMuch { account: AccountId::main(), bytes, forecast_bytes: 0, permitted_bytes: 10 };
-        assert!(too_much(105).is_covered_by(Some(&too_much(100))) && !too_much(111).is_covered_by(Some(&too_much(100))));
+        assert!(too_much(105).is_covered_by(&too_much(100)) && !too_much(111).is_covered_by(&too_much(100)));
         let forward = Stop::ClockForward { last_run_us: 1 };
-        assert!(!forward.is_covered_by(None) && !forward.is_covered_by(Some(&too_much(1))));
+        assert!(!forward.is_covered_by(&too_much(1)));
         let foreign = Stop::ForeignFolder { detail: "not ours".into() };
-        assert!(!foreign.is_covered_by(Some(&foreign)));
+        assert!(!foreign.is_covered_by(&foreign));
     }
 }

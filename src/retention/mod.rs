@@ -3,7 +3,7 @@
 //! ```text
 //! judge ─► mark ─► grace ─► sweep: bytes, then rows
 //!            ▲                │
-//!            └── rescue ◄─ upgrade or hold, until the sweep has begun
+//!            └── rescue ◄─ upgrade or hold, until the sweep has come to it
 //! ```
 //!
 //! [`Retention`] is the door for everyone else. [`Judge`] decides, purely. The [`Enforcer`] acts on it in batches, the
@@ -20,7 +20,7 @@
 //! - The window's start never moves back while plan and cap stay the same: what has left does not come back, and so nothing
 //!   that is still promised can have been deleted.
 //! - A cap only shortens, a hold only lengthens, and what nothing is known of is unlimited.
-//! - Nothing that a hold touches is marked, and what is marked is judged again before it is swept.
+//! - Nothing that a hold touches is marked, and what is marked is judged again before its bytes are touched.
 //! - Bytes go before rows, and files are unlinked, never cut: a request that has begun reads on to its end. An erasure is the exception:
 //!   see [`erase`].
 //!

@@ -1,8 +1,9 @@
 //! Deleting block files, and the folders they leave empty.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::MediaRoot;
 use super::error::{StoreResult, at};
@@ -14,13 +15,30 @@ use super::root::sync_dir;
 /// # Errors
 /// [`super::StoreError::Io`]; repeat it then.
 pub fn remove_block(root: &MediaRoot, relative: &str, and_folders: bool) -> StoreResult<()> {
-    let path = root.file(relative);
-    match fs::remove_file(&path) {
-        Ok(()) => {}
-        Err(e) if e.kind() == ErrorKind::NotFound => {}
-        other => other.map_err(at("remove", &path))?,
+    remove_blocks(root, [(relative, and_folders)])
+}
+
+/// [`remove_block`] for many: each folder is made durable once, which is most of what removing a small file costs.
+///
+/// # Errors
+/// As [`remove_block`]; some of them may be gone then.
+pub fn remove_blocks<'a>(root: &MediaRoot, files: impl IntoIterator<Item = (&'a str, bool)>) -> StoreResult<()> {
+    let mut days: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for (relative, and_folders) in files {
+        let path = root.file(relative);
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            other => other.map_err(at("remove", &path))?,
+        }
+        let Some(day) = path.parent() else { continue };
+        days.entry(day.to_path_buf()).and_modify(|all| *all &= and_folders).or_insert(and_folders);
     }
-    let Some(day) = path.parent() else { return Ok(()) };
+    days.iter().try_for_each(|(day, and_folders)| leave(day, *and_folders))
+}
+
+/// Makes durable that files of this day are gone, and it itself where nothing is left.
+fn leave(day: &Path, and_folders: bool) -> StoreResult<()> {
     let left = if and_folders { remove_empty_folders(day)? } else { day };
     // Durable before the row goes: else a power cut brings back a file that no row knows.
     match sync_dir(left) {

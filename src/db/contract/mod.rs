@@ -99,6 +99,7 @@ macro_rules! contract_suite {
             footage_to_judge_comes_in_order_without_what_is_marked,
             caps_are_remembered,
             a_stop_lasts_until_it_is_confirmed_and_passed,
+            a_sweep_spares_what_it_has_taken,
             forecasts_are_kept_for_a_week,
             random_histories_agree_with_a_simple_model,
         );

@@ -173,6 +173,19 @@ pub(crate) async fn a_sweep_is_bounded_and_leaves_what_is_held(f: &impl Fixture)
     assert_eq!((first.len(), second.len()), (2, 1));
 }
 
+pub(crate) async fn a_sweep_spares_what_it_has_taken(f: &impl Fixture) {
+    let db = f.db();
+    let [a, b, c] = three(db).await;
+    db.mark(&marks(&[&a, &b, &c], 20), at(10), event("retention.marked")).await.unwrap();
+    let (sweep, _) = db.begin_sweep(at(20), 2).await.unwrap().unwrap();
+    assert_eq!(db.spare(sweep.id + 1, &[a.id], event("retention.rescued")).await.unwrap(), 0, "it is another's");
+    assert_eq!(db.spare(sweep.id, &[a.id, c.id], event("retention.rescued")).await.unwrap(), 1, "c was not taken");
+    assert_eq!(db.unmark(&[b.id], event("retention.rescued")).await.unwrap(), 0, "b is taken");
+    let marked = db.marks(None, 9).await.unwrap();
+    assert_eq!(marked.iter().map(|m| (m.block.id, m.sweep)).collect::<Vec<_>>(), [(b.id, Some(sweep.id)), (c.id, None)]);
+    assert_eq!(acts(db).await.iter().filter(|a| *a == "retention.rescued").count(), 1);
+}
+
 pub(crate) async fn footage_to_judge_comes_in_order_without_what_is_marked(f: &impl Fixture) {
     let db = f.db();
     let [a, b, c] = three(db).await;
@@ -206,10 +219,14 @@ pub(crate) async fn a_stop_lasts_until_it_is_confirmed_and_passed(f: &impl Fixtu
     assert_eq!(db.retention_state().await.unwrap().stopped, Some((at(1), why.clone())));
     assert!(db.confirm_retention(event("retention.confirmed")).await.unwrap());
     let state = db.retention_state().await.unwrap();
-    assert_eq!((state.stopped, state.confirmed), (None, Some(why)));
+    assert_eq!((state.stopped, state.confirmed), (None, vec![why.clone()]));
+    let behind_it = json!({"guard": "share"});
+    assert!(db.stop_retention(&behind_it, at(2), event("retention.stopped")).await.unwrap());
+    assert!(db.confirm_retention(event("retention.confirmed")).await.unwrap());
+    assert_eq!(db.retention_state().await.unwrap().confirmed, [why, behind_it], "until a run has gone past both");
     db.note_run(at(3)).await.unwrap();
     assert_eq!(db.retention_state().await.unwrap(), RetentionState { last_run: Some(at(3)), ..RetentionState::default() });
-    assert_eq!(acts(db).await, ["retention.stopped", "retention.confirmed"]);
+    assert_eq!(acts(db).await, ["retention.stopped", "retention.confirmed", "retention.stopped", "retention.confirmed"]);
 }
 
 pub(crate) async fn forecasts_are_kept_for_a_week(f: &impl Fixture) {

@@ -1,5 +1,7 @@
 //! Holds.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
@@ -92,7 +94,7 @@ impl HoldRows for SqliteDb {
     async fn hold(&self, id: i64) -> DbResult<Option<HoldRow>> {
         let found = sqlx::query(select_holds!("WHERE holds.id = ?")).bind(id).fetch_optional(&self.readers).await;
         match found.map_err(sql("read a hold"))? {
-            Some(row) => Ok(Some(self.with_streams(&row).await?)),
+            Some(row) => Ok(self.all_with_streams(&[row]).await?.pop()),
             None => Ok(None),
         }
     }
@@ -121,21 +123,24 @@ impl HoldRows for SqliteDb {
 
 impl SqliteDb {
     async fn all_with_streams(&self, rows: &[SqliteRow]) -> DbResult<Vec<HoldRow>> {
-        let mut holds = Vec::with_capacity(rows.len());
-        for row in rows {
-            holds.push(self.with_streams(row).await?);
+        if rows.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(holds)
-    }
-
-    async fn with_streams(&self, row: &SqliteRow) -> DbResult<HoldRow> {
-        let names: Vec<String> =
-            sqlx::query_scalar("SELECT streams.id FROM hold_streams JOIN streams ON key = stream_key WHERE hold = ? ORDER BY streams.id")
-                .bind(row.get::<i64, _>("id"))
-                .fetch_all(&self.readers)
-                .await
-                .map_err(sql("read a hold's streams"))?;
-        read_hold(row, names.iter().map(|name| parse("stream", name)).collect::<DbResult<_>>()?)
+        // One statement for all of them: a stream may have a thousand holds, and every run asks for them.
+        let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+        let names: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT hold, streams.id FROM hold_streams JOIN streams ON key = stream_key
+             WHERE hold IN (SELECT value FROM json_each(?)) ORDER BY hold, streams.id",
+        )
+        .bind(serde_json::json!(ids).to_string())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("read the streams of holds"))?;
+        let mut streams: HashMap<i64, Vec<StreamId>> = HashMap::new();
+        for (hold, name) in &names {
+            streams.entry(*hold).or_default().push(parse("stream", name)?);
+        }
+        rows.iter().map(|row| read_hold(row, streams.remove(&row.get("id")).unwrap_or_default())).collect()
     }
 }
 

@@ -117,17 +117,11 @@ impl RetentionRows for SqliteDb {
     }
 
     async fn unmark(&self, blocks: &[BlockId], event: Event) -> DbResult<u64> {
-        let mut tx = self.write().await?;
-        let mut count = 0;
-        for block in blocks {
-            let done = sqlx::query("DELETE FROM marks WHERE block = ? AND sweep IS NULL").bind(&block.to_bytes()[..]);
-            count += done.execute(&mut *tx).await.map_err(sql("take a mark off"))?.rows_affected();
-        }
-        if count > 0 {
-            audit::append(&mut tx, event.with("blocks", count)).await?;
-            tx.commit().await.map_err(sql("take marks off"))?;
-        }
-        Ok(count)
+        self.take_marks_off(None, blocks, event).await
+    }
+
+    async fn spare(&self, sweep: i64, blocks: &[BlockId], event: Event) -> DbResult<u64> {
+        self.take_marks_off(Some(sweep), blocks, event).await
     }
 
     async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>> {
@@ -173,7 +167,8 @@ impl RetentionRows for SqliteDb {
         sqlx::query(
             "UPDATE marks SET sweep = ?1 WHERE block IN (
                  SELECT block FROM marks JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ?2 AND account = ?3
-                 ORDER BY due_us, block LIMIT ?4)",
+                 -- Of one stream as many as there are: each stream in a sweep is a transaction and a sync of its own.
+                 ORDER BY due_us, stream_key, block LIMIT ?4)",
         )
         .bind(id)
         .bind(now.as_micros())
@@ -271,7 +266,11 @@ impl RetentionRows for SqliteDb {
         Ok(RetentionState {
             last_run: last_run.map(Timestamp),
             stopped: stopped_us.map(Timestamp).zip(read(why)?),
-            confirmed: read(confirmed)?,
+            confirmed: match read(confirmed)? {
+                None => Vec::new(),
+                Some(serde_json::Value::Array(stops)) => stops,
+                Some(other) => return Err(damaged("the state of retention", format!("{other} is no list of stops"))),
+            },
         })
     }
 
@@ -321,13 +320,12 @@ impl RetentionRows for SqliteDb {
 
     async fn stop_retention(&self, why: &serde_json::Value, now: Timestamp, event: Event) -> DbResult<bool> {
         let mut tx = self.write().await?;
-        let done =
-            sqlx::query("UPDATE retention_state SET stopped_us = ?1, stopped_why = ?2, confirmed = NULL WHERE stopped_why IS NOT ?2")
-                .bind(now.as_micros())
-                .bind(why.to_string())
-                .execute(&mut *tx)
-                .await
-                .map_err(sql("stop retention"))?;
+        let done = sqlx::query("UPDATE retention_state SET stopped_us = ?1, stopped_why = ?2 WHERE stopped_why IS NOT ?2")
+            .bind(now.as_micros())
+            .bind(why.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(sql("stop retention"))?;
         if done.rows_affected() == 0 {
             return Ok(false);
         }
@@ -339,7 +337,8 @@ impl RetentionRows for SqliteDb {
     async fn confirm_retention(&self, event: Event) -> DbResult<bool> {
         let mut tx = self.write().await?;
         let done = sqlx::query(
-            "UPDATE retention_state SET confirmed = stopped_why, stopped_us = NULL, stopped_why = NULL WHERE stopped_why IS NOT NULL",
+            "UPDATE retention_state SET confirmed = json_insert(coalesce(confirmed, '[]'), '$[#]', json(stopped_why)),
+                                        stopped_us = NULL, stopped_why = NULL WHERE stopped_why IS NOT NULL",
         )
         .execute(&mut *tx)
         .await
@@ -382,6 +381,23 @@ impl RetentionRows for SqliteDb {
         .await
         .map_err(sql("read a forecast"))?;
         row.map(|(made, bytes)| Ok((Timestamp(made), unsigned("a forecast", bytes)?))).transpose()
+    }
+}
+
+impl SqliteDb {
+    /// Marks that belong to this sweep, or to none.
+    async fn take_marks_off(&self, sweep: Option<i64>, blocks: &[BlockId], event: Event) -> DbResult<u64> {
+        let mut tx = self.write().await?;
+        let mut count = 0;
+        for block in blocks {
+            let done = sqlx::query("DELETE FROM marks WHERE block = ? AND sweep IS ?").bind(&block.to_bytes()[..]).bind(sweep);
+            count += done.execute(&mut *tx).await.map_err(sql("take a mark off"))?.rows_affected();
+        }
+        if count > 0 {
+            audit::append(&mut tx, event.with("blocks", count)).await?;
+            tx.commit().await.map_err(sql("take marks off"))?;
+        }
+        Ok(count)
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod erasures;
 mod papers;
-mod simulation;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -196,6 +195,19 @@ async fn a_crash_at_any_step_is_made_good_by_the_next_run() {
 }
 
 #[tokio::test]
+async fn what_a_sweep_has_taken_is_spared_while_its_bytes_are_there() {
+    let s = Scene::drawn("aaabbb..cccddd").await;
+    s.run(month_after(6)).await;
+    let due = month_after(6) + HOUR;
+    assert_eq!(s.archive.db.begin_sweep(due, 10).await.unwrap().unwrap().1.len(), 2);
+    // Killed when one of the two had been deleted. Then somebody upgrades.
+    std::fs::remove_file(s.archive.path('a')).unwrap();
+    s.plans.change(due, Window::Months(2));
+    assert_eq!(s.run(due).await.rescued, 1);
+    assert_eq!((s.picture().await.as_str(), s.archive.db.unfinished_sweeps().await.unwrap().len()), (".BCD", 0));
+}
+
+#[tokio::test]
 async fn what_is_being_read_is_read_to_its_end() {
     let s = Scene::drawn("aaabbb").await;
     let mut file = std::fs::File::open(s.archive.path('a')).unwrap();
@@ -253,6 +265,19 @@ async fn more_than_was_forecast_stops_it() {
     s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
     assert_eq!(s.run(at(19) + 3 * HOUR).await.stopped, None);
     assert_eq!(s.picture().await, "abcdef");
+}
+
+#[tokio::test]
+async fn a_stop_behind_a_stop_is_passed_when_both_are_confirmed() {
+    let s = Scene::with("aaabbbcccdddeeefff", Settings { share_percent: 20, ..settings() }).await;
+    s.run(at(19)).await;
+    // The service was off for months: the clock has jumped, and much is to go.
+    let back = month_after(40);
+    assert!(matches!(s.run(back).await.stopped, Some(Stop::ClockForward { .. })));
+    s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
+    assert!(matches!(s.run(back).await.stopped, Some(Stop::TooMuch { .. })));
+    s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
+    assert_eq!((s.run(back).await.stopped, s.picture().await.as_str()), (None, "abcdef"));
 }
 
 #[tokio::test]

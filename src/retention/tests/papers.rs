@@ -47,7 +47,7 @@ async fn each_sweep_has_one_receipt_of_what_went_and_why() {
 async fn an_attestation_accounts_for_the_window_and_one_is_made_each_day() {
     let s = Scene::drawn("aaabbb..ccc").await;
     let rules = s.plans.rules(&AccountId::main()).await.unwrap();
-    let made = attest(s.enforcer.index(), &cam(), &rules, at(11), ("test", at(1000))).await.unwrap().unwrap();
+    let made = attest(&s.archive.index, &cam(), &rules, at(11), ("test", at(1000))).await.unwrap().unwrap();
     let m = made.members();
     let step = 4_000_000;
     assert_eq!((m["present_us"].as_i64(), m["unexplained_us"].as_i64()), (Some(9 * step), Some(0)));
