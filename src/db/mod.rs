@@ -234,6 +234,8 @@ pub struct StreamTotals {
 pub trait FootageRows: Send + Sync {
     async fn commit(&self, changes: &[IndexChange]) -> DbResult<()>;
     async fn block(&self, id: BlockId) -> DbResult<Option<BlockInfo>>;
+    /// Those of the blocks that are there, in no order.
+    async fn blocks(&self, ids: &[BlockId]) -> DbResult<Vec<BlockInfo>>;
     /// Blocks with at least one segment inside `range`, in time order, at most `limit`.
     async fn blocks_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<BlockInfo>>;
     /// Open blocks of all streams, those without a segment included: what recovery looks at on start.

@@ -36,29 +36,7 @@ impl Index {
             changes.push(IndexChange::Announced);
         }
         // Forgotten and replaced blocks must be known before they are gone.
-        let mut gone = Vec::new();
-        for change in &changes {
-            if let IndexChange::BlockForgotten { block } | IndexChange::BlockIndexed(BlockInfo { id: block, .. }) = change
-                && let Some(info) = inner.db.block(*block).await?
-            {
-                gone.push(info);
-            }
-            if let IndexChange::BlocksSwept { blocks, .. } = change {
-                for block in blocks {
-                    gone.extend(inner.db.block(*block).await?);
-                }
-            }
-            if let IndexChange::SegmentsErased { blocks, .. } = change {
-                for (block, _) in blocks {
-                    gone.extend(inner.db.block(*block).await?);
-                }
-            }
-            if let IndexChange::ErasedBytesGone { blocks, .. } = change {
-                for (block, _) in blocks {
-                    gone.extend(inner.db.block(*block).await?);
-                }
-            }
-        }
+        let gone = inner.db.blocks(&changes.iter().flat_map(touched_blocks).collect::<Vec<_>>()).await?;
         let began = Stopwatch::start();
         inner.db.commit(&changes).await?;
         began.commit();
@@ -261,6 +239,17 @@ impl Index {
         if let Err(e) = work.await {
             tracing::error!(error = %e, "keeping house after a commit failed");
         }
+    }
+}
+
+/// Blocks whose rows go or change other than by growing.
+fn touched_blocks(change: &IndexChange) -> Vec<BlockId> {
+    match change {
+        IndexChange::BlockForgotten { block } | IndexChange::BlockIndexed(BlockInfo { id: block, .. }) => vec![*block],
+        IndexChange::BlocksSwept { blocks, .. } => blocks.clone(),
+        IndexChange::SegmentsErased { blocks, .. } => blocks.iter().map(|(block, _)| *block).collect(),
+        IndexChange::ErasedBytesGone { blocks, .. } => blocks.iter().map(|(block, _)| *block).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -95,7 +95,10 @@ macro_rules! contract_suite {
             where_two_people_release_one_is_not_enough,
             a_hold_stays_inside_its_account,
             a_sweep_takes_what_is_due_and_leaves_a_receipt,
-            a_sweep_is_bounded_and_leaves_what_is_held,
+            a_sweep_is_bounded,
+            a_sweep_leaves_what_a_hold_touches_after_all,
+            a_sweep_goes_stream_by_stream_in_one_account,
+            a_sweep_forgets_many_blocks_at_once,
             footage_to_judge_comes_in_order_without_what_is_marked,
             caps_are_remembered,
             a_stop_lasts_until_it_is_confirmed_and_passed,
@@ -124,15 +127,18 @@ fn cam() -> StreamId {
     stream("cam")
 }
 
-pub(crate) async fn add_cam(db: &Db) {
-    let new = NewStream {
+fn new_cam() -> NewStream {
+    NewStream {
         id: cam(),
         account: AccountId::main(),
         title: "Camera".into(),
         source: "rtsp://10.0.0.7/".into(),
         credentials: Some("user:password".into()),
-    };
-    db.add_stream(&new, T0).await.unwrap();
+    }
+}
+
+pub(crate) async fn add_cam(db: &Db) {
+    db.add_stream(&new_cam(), T0).await.unwrap();
 }
 
 pub(crate) fn entry(seconds: i64) -> SegmentEntry {

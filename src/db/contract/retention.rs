@@ -164,13 +164,65 @@ pub(crate) async fn a_sweep_takes_what_is_due_and_leaves_a_receipt(f: &impl Fixt
     assert!(acts(db).await.ends_with(&["retention.swept".into(), "retention.swept".into()]));
 }
 
-pub(crate) async fn a_sweep_is_bounded_and_leaves_what_is_held(f: &impl Fixture) {
+pub(crate) async fn a_sweep_is_bounded(f: &impl Fixture) {
     let db = f.db();
     let [a, b, c] = three(db).await;
     db.mark(&marks(&[&a, &b, &c], 20), at(10), event("retention.marked")).await.unwrap();
     let (_, first) = db.begin_sweep(at(20), 2).await.unwrap().unwrap();
     let (_, second) = db.begin_sweep(at(20), 2).await.unwrap().unwrap();
     assert_eq!((first.len(), second.len()), (2, 1));
+}
+
+pub(crate) async fn a_sweep_leaves_what_a_hold_touches_after_all(f: &impl Fixture) {
+    let db = f.db();
+    let [a, b, c] = three(db).await;
+    // Over when they are marked; then the clock is set back.
+    let over = NewHold { expires_at: Some(at(15)), ..hold(0, 5) };
+    db.place_hold(&over, at(10), event("hold.placed")).await.unwrap();
+    db.mark(&marks(&[&a, &b], 12), at(15), event("retention.marked")).await.unwrap();
+    db.mark(&marks(&[&c], 13), at(15), event("retention.marked")).await.unwrap();
+    let (sweep, taken) = db.begin_sweep(at(14), 2).await.unwrap().unwrap();
+    assert_eq!(taken.iter().map(|m| m.block.id).collect::<Vec<_>>(), [c.id], "the first two are held, so it goes on to the third");
+    assert_eq!(db.sweeps(None, 9).await.unwrap(), [sweep], "nothing is left of the one that was empty");
+    assert_eq!(marked(db).await, [c.id]);
+    assert_eq!(acts(db).await.iter().filter(|a| *a == "retention.rescued").count(), 1);
+}
+
+pub(crate) async fn a_sweep_goes_stream_by_stream_in_one_account(f: &impl Fixture) {
+    let db = f.db();
+    let [a, b, c] = three(db).await;
+    let other = NewStream { id: stream("other"), account: "acme".parse().unwrap(), ..new_cam() };
+    db.add_stream(&other, T0).await.unwrap();
+    let run = run_info(&other.id, at(0), 0);
+    let theirs = BlockInfo { account: other.account.clone(), ..block(&run, 0, 3, 7) };
+    db.commit(&[IndexChange::RunStarted(run), IndexChange::BlockIndexed(theirs.clone())]).await.unwrap();
+    db.mark(&marks(&[&a, &b, &theirs, &c], 20), at(10), event("retention.marked")).await.unwrap();
+    let (ours, first) = db.begin_sweep(at(20), 9).await.unwrap().unwrap();
+    let (acme, second) = db.begin_sweep(at(20), 9).await.unwrap().unwrap();
+    assert_eq!((ours.account, first.len()), (AccountId::main(), 3));
+    assert_eq!((acme.account.as_str(), second[0].block.id), ("acme", theirs.id));
+}
+
+pub(crate) async fn a_sweep_forgets_many_blocks_at_once(f: &impl Fixture) {
+    let db = f.db();
+    add_cam(db).await;
+    let mut blocks = Vec::new();
+    // Blocks that follow one another, in two runs, and a hole.
+    for (of_run, from, to) in [(0, 0, 3), (0, 3, 6), (1, 6, 9), (1, 10, 13)] {
+        blocks.push(index(db, of_run, from, to).await.unwrap());
+    }
+    let all: Vec<&BlockInfo> = blocks.iter().collect();
+    db.mark(&marks(&all, 20), at(15), event("retention.marked")).await.unwrap();
+    let (sweep, _) = db.begin_sweep(at(20), 9).await.unwrap().unwrap();
+    // Out of the middle, over the border of two runs.
+    db.commit(&[swept(sweep.id, &[all[2], all[1]], None)]).await.unwrap();
+    assert_eq!(picture(db, 13).await, "AAA.......BBB");
+    assert!(db.recount(false).await.unwrap().is_empty(), "extents and sums follow");
+    assert_eq!(db.blocks(&[blocks[0].id, blocks[1].id, blocks[3].id]).await.unwrap().len(), 2);
+    db.commit(&[swept(sweep.id, &all, Some(21))]).await.unwrap();
+    assert_eq!(db.totals(&cam()).await.unwrap().blocks, 0);
+    assert!(db.recount(false).await.unwrap().is_empty());
+    assert_eq!(db.swept_by(sweep.id).await.unwrap().len(), 4);
 }
 
 pub(crate) async fn a_sweep_spares_what_it_has_taken(f: &impl Fixture) {

@@ -1,6 +1,8 @@
 //! Index changes, applied one after the other inside one transaction.
 
-use sqlx::SqliteConnection;
+use std::collections::BTreeMap;
+
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::super::{DbError, DbResult, IndexChange};
 use super::error::{id_bytes, signed, sql};
@@ -40,10 +42,8 @@ pub(super) async fn apply(conn: &mut SqliteConnection, changes: &[IndexChange]) 
             }
             IndexChange::BlockForgotten { block } => forget_block(conn, *block).await?,
             IndexChange::BlocksSwept { sweep, blocks, finished, event } => {
-                for block in blocks {
-                    retention::keep_receipt(conn, *sweep, *block).await?;
-                    forget_block(conn, *block).await?;
-                }
+                retention::keep_receipt(conn, *sweep, blocks).await?;
+                forget_blocks(conn, blocks).await?;
                 retention::finish(conn, *sweep, *finished).await?;
                 audit::append(conn, (**event).clone()).await?;
             }
@@ -213,33 +213,77 @@ async fn seal_block(conn: &mut SqliteConnection, block: BlockId, size_bytes: u64
     add_sums(conn, key, Sums { bytes: grown, ..Sums::default() }, 0).await
 }
 
-/// Forgetting what is not there is no error: repair and rebuild may be repeated.
+/// See [`forget_blocks`].
 pub(super) async fn forget_block(conn: &mut SqliteConnection, block: BlockId) -> DbResult<()> {
-    let step = "forget a block";
-    let row: Option<(i64, i64, i64, i64, i64, i64)> =
-        sqlx::query_as("SELECT stream_key, start_us, end_us, segment_count, size_bytes, erased_bytes FROM blocks WHERE id = ?")
-            .bind(&block.to_bytes()[..])
-            .fetch_optional(&mut *conn)
-            .await
-            .map_err(sql(step))?;
-    let Some((key, start_us, end_us, segments, size_bytes, erased_bytes)) = row else { return Ok(()) };
-    let kept = match erased_bytes {
-        0 => vec![(start_us, end_us)],
-        _ => kept_ranges(conn, block).await?,
-    };
-    sqlx::query("DELETE FROM blocks WHERE id = ?").bind(&block.to_bytes()[..]).execute(&mut *conn).await.map_err(sql(step))?;
-    if segments == 0 {
-        return Ok(());
-    }
-    for (start_us, end_us) in kept {
-        remove_footage(conn, key, start_us, end_us).await?;
-    }
-    add_sums(conn, key, Sums { blocks: -1, segments: -segments, bytes: erased_bytes - size_bytes }, 0).await
+    forget_blocks(conn, &[block]).await
 }
 
-pub(super) async fn kept_ranges(conn: &mut SqliteConnection, block: BlockId) -> DbResult<Vec<(i64, i64)>> {
-    let ranges = block_in(conn, block).await?.map(|(_, info)| info.kept_ranges()).unwrap_or_default();
-    Ok(ranges.into_iter().map(|r| (r.start().as_micros(), r.end().as_micros())).collect())
+/// Forgetting what is not there is no error: repair and rebuild may be repeated. A sweep forgets many that follow one another,
+/// so that statements count: two for all of them, and for each stream one look at its extents and one at its sums.
+async fn forget_blocks(conn: &mut SqliteConnection, blocks: &[BlockId]) -> DbResult<()> {
+    let mut streams: BTreeMap<i64, Forgotten> = BTreeMap::new();
+    for row in about(conn, blocks).await? {
+        let kept = match row.erased_bytes {
+            0 => TimeRange::new(Timestamp(row.start_us), Timestamp(row.end_us)).into_iter().collect(),
+            _ => kept_ranges(conn, BlockId::from_bytes(id_bytes("block", &row.id)?)).await?,
+        };
+        if row.segment_count > 0 {
+            let stream = streams.entry(row.stream_key).or_default();
+            stream.kept.extend(kept);
+            stream.sums.blocks -= 1;
+            stream.sums.segments -= row.segment_count;
+            stream.sums.bytes += row.erased_bytes - row.size_bytes;
+        }
+    }
+    let mut delete = QueryBuilder::new("DELETE FROM blocks WHERE id IN (");
+    push_ids(&mut delete, blocks);
+    delete.build().execute(&mut *conn).await.map_err(sql("forget blocks"))?;
+    for (key, stream) in streams {
+        for range in TimeRange::merged(stream.kept) {
+            remove_footage(conn, key, range).await?;
+        }
+        add_sums(conn, key, stream.sums, 0).await?;
+    }
+    Ok(())
+}
+
+/// What a stream loses.
+#[derive(Default)]
+struct Forgotten {
+    kept: Vec<TimeRange>,
+    sums: Sums,
+}
+
+/// A block without its table.
+#[derive(sqlx::FromRow)]
+struct About {
+    id: Vec<u8>,
+    stream_key: i64,
+    start_us: i64,
+    end_us: i64,
+    segment_count: i64,
+    size_bytes: i64,
+    erased_bytes: i64,
+}
+
+async fn about(conn: &mut SqliteConnection, blocks: &[BlockId]) -> DbResult<Vec<About>> {
+    let mut select =
+        QueryBuilder::new("SELECT id, stream_key, start_us, end_us, segment_count, size_bytes, erased_bytes FROM blocks WHERE id IN (");
+    push_ids(&mut select, blocks);
+    select.build_query_as().fetch_all(conn).await.map_err(sql("look up blocks to forget"))
+}
+
+/// What follows `IN (`. Callers stay far below SQLite's limit of 32,766 parameters.
+pub(super) fn push_ids(query: &mut QueryBuilder<Sqlite>, blocks: &[BlockId]) {
+    let mut list = query.separated(", ");
+    for block in blocks {
+        list.push_bind(block.to_bytes().to_vec());
+    }
+    query.push(")");
+}
+
+pub(super) async fn kept_ranges(conn: &mut SqliteConnection, block: BlockId) -> DbResult<Vec<TimeRange>> {
+    Ok(block_in(conn, block).await?.map(|(_, info)| info.kept_ranges()).unwrap_or_default())
 }
 
 /// A block as this transaction sees it, and the key of its stream.
@@ -334,29 +378,34 @@ async fn extend(conn: &mut SqliteConnection, key: i64, run: [u8; 16], range: Tim
     Ok(Ok(()))
 }
 
-/// Takes a range out of the extents it lies in.
-pub(super) async fn remove_footage(conn: &mut SqliteConnection, key: i64, start_us: i64, end_us: i64) -> DbResult<()> {
+/// Takes a range out of the extents it lies in. Rows that someone changed by hand may not cover it: what is there goes.
+pub(super) async fn remove_footage(conn: &mut SqliteConnection, key: i64, range: TimeRange) -> DbResult<()> {
     let step = "take a range out of what is recorded";
-    let row: Option<(i64, i64, Vec<u8>)> =
-        sqlx::query_as("SELECT start_us, end_us, run FROM extents WHERE stream_key = ? AND start_us <= ? ORDER BY start_us DESC LIMIT 1")
-            .bind(key)
-            .bind(start_us)
-            .fetch_optional(&mut *conn)
-            .await
-            .map_err(sql(step))?;
-    // Rows that someone changed by hand may not be covered: nothing to take out then.
-    let Some((s, e, run)) = row.filter(|(_, e, _)| *e > start_us) else { return Ok(()) };
-    delete_extent(conn, key, s).await?;
-    for (from, to) in [(s, start_us), (end_us, e)] {
-        if from < to {
-            sqlx::query("INSERT INTO extents (stream_key, start_us, end_us, run) VALUES (?, ?, ?, ?)")
-                .bind(key)
-                .bind(from)
-                .bind(to)
-                .bind(&run)
-                .execute(&mut *conn)
-                .await
-                .map_err(sql(step))?;
+    let (start_us, end_us) = (range.start().as_micros(), range.end().as_micros());
+    // Extents are disjoint: the last one that begins before the range, or with it, is the first that can reach into it.
+    let over: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT start_us, end_us, run FROM extents WHERE stream_key = ?1 AND start_us < ?3 AND end_us > ?2
+           AND start_us >= coalesce((SELECT max(start_us) FROM extents WHERE stream_key = ?1 AND start_us <= ?2), ?2)",
+    )
+    .bind(key)
+    .bind(start_us)
+    .bind(end_us)
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(sql(step))?;
+    for (s, e, run) in over {
+        delete_extent(conn, key, s).await?;
+        for (from, to) in [(s, start_us), (end_us, e)] {
+            if from < to {
+                sqlx::query("INSERT INTO extents (stream_key, start_us, end_us, run) VALUES (?, ?, ?, ?)")
+                    .bind(key)
+                    .bind(from)
+                    .bind(to)
+                    .bind(&run)
+                    .execute(&mut *conn)
+                    .await
+                    .map_err(sql(step))?;
+            }
         }
     }
     Ok(())

@@ -276,7 +276,7 @@ pub(super) async fn hide(
     block.table.erase(positions);
     store_table(conn, &block).await?;
     for kept in before {
-        commit::remove_footage(conn, key, kept.start().as_micros(), kept.end().as_micros()).await?;
+        commit::remove_footage(conn, key, kept).await?;
     }
     for kept in block.kept_ranges() {
         commit::add_footage(conn, key, &block.stream, block.run.to_bytes(), kept).await?;

@@ -1,12 +1,15 @@
 //! Runs, blocks, gaps: reading them, and the door for changes.
 
 use async_trait::async_trait;
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
 
 use super::super::{DbResult, FootageRows, IndexChange, RunExtent, StreamTotals};
 use super::error::{damaged, id_bytes, json, parse, sql, unsigned};
 use super::{SqliteDb, commit, gaps, recount};
 use crate::media::{AccountId, BlockId, BlockInfo, BlockState, Gap, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
+
+/// Some 2 KB each, and far from as many parameters as a statement may have.
+const BLOCKS_AT_ONCE: usize = 500;
 
 /// In the order in which [`read_block`] reads them.
 macro_rules! block_columns {
@@ -26,6 +29,23 @@ impl FootageRows for SqliteDb {
 
     async fn block(&self, id: BlockId) -> DbResult<Option<BlockInfo>> {
         block_by_id(&self.readers, id).await
+    }
+
+    async fn blocks(&self, ids: &[BlockId]) -> DbResult<Vec<BlockInfo>> {
+        let mut found = Vec::new();
+        for some in ids.chunks(BLOCKS_AT_ONCE) {
+            let mut select = QueryBuilder::new(concat!(
+                "SELECT ",
+                block_columns!(),
+                ", streams.id, account FROM blocks JOIN streams ON key = stream_key WHERE blocks.id IN ("
+            ));
+            commit::push_ids(&mut select, some);
+            let rows = select.build().fetch_all(&self.readers).await.map_err(sql("read blocks"))?;
+            for row in &rows {
+                found.push(read_named_block(row)?);
+            }
+        }
+        Ok(found)
     }
 
     async fn blocks_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<BlockInfo>> {

@@ -52,7 +52,7 @@ impl HoldRows for SqliteDb {
                 .await
                 .map_err(sql(step))?;
         }
-        let rescued = rescue(&mut tx, now).await?;
+        let rescued = rescue(&mut tx, id, now).await?;
         let too_late: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM marks JOIN blocks ON blocks.id = block JOIN hold_streams ON hold_streams.stream_key = blocks.stream_key
              WHERE sweep IS NOT NULL AND hold = ?1 AND blocks.start_us < ?3 AND blocks.end_us > ?2",
@@ -171,14 +171,33 @@ async fn insert(tx: &mut Transaction<'static, Sqlite>, new: &NewHold, now: Times
     .map_err(sql("place a hold"))
 }
 
-/// Takes the marks off all that is held and not being deleted yet.
-pub(super) async fn rescue(conn: &mut SqliteConnection, now: Timestamp) -> DbResult<u64> {
+/// Takes the marks off what is held of a new hold's streams and is not being deleted yet.
+async fn rescue(conn: &mut SqliteConnection, hold: i64, now: Timestamp) -> DbResult<u64> {
+    // From the marks to their blocks: a stream of years has far more blocks than marks.
     let done = sqlx::query(concat!(
-        "DELETE FROM marks WHERE sweep IS NULL AND block IN (SELECT blocks.id FROM marks JOIN blocks ON blocks.id = block WHERE ",
+        "DELETE FROM marks WHERE sweep IS NULL AND block IN (
+             SELECT blocks.id FROM marks CROSS JOIN blocks ON blocks.id = block
+             WHERE sweep IS NULL AND marks.stream_key IN (SELECT stream_key FROM hold_streams WHERE hold = ?2) AND ",
         block_is_held!(),
         ")"
     ))
     .bind(now.as_micros())
+    .bind(hold)
+    .execute(conn)
+    .await
+    .map_err(sql("rescue what is held"))?;
+    Ok(done.rows_affected())
+}
+
+/// Takes the marks off what is held of a sweep that has just been put together: nothing of it is deleted yet.
+pub(super) async fn rescue_from(conn: &mut SqliteConnection, sweep: i64, now: Timestamp) -> DbResult<u64> {
+    let done = sqlx::query(concat!(
+        "DELETE FROM marks WHERE block IN (SELECT blocks.id FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ?2 AND ",
+        block_is_held!(),
+        ")"
+    ))
+    .bind(now.as_micros())
+    .bind(sweep)
     .execute(conn)
     .await
     .map_err(sql("rescue what is held"))?;

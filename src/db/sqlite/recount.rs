@@ -72,7 +72,10 @@ async fn count(conn: &mut SqliteConnection, key: i64) -> DbResult<Derived> {
             let run = id_bytes("run", &run)?;
             let kept = match erased {
                 None => vec![(start_us, end_us)],
-                Some(id) => commit::kept_ranges(conn, BlockId::from_bytes(id_bytes("block", &id)?)).await?,
+                Some(id) => {
+                    let kept = commit::kept_ranges(conn, BlockId::from_bytes(id_bytes("block", &id)?)).await?;
+                    kept.into_iter().map(|r| (r.start().as_micros(), r.end().as_micros())).collect()
+                }
             };
             kept.into_iter().for_each(|(start_us, end_us)| join(&mut out.extents, Extent { start_us, end_us, run }));
         }

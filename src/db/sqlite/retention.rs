@@ -1,13 +1,13 @@
 //! Caps, marks, sweeps, and where the enforcer stands.
 
 use async_trait::async_trait;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::super::{BlockBrief, BlockSums, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweptRow};
 use super::error::{damaged, id_bytes, json, parse, signed, sql, unsigned};
 use super::holds::block_is_held;
-use super::{SqliteDb, audit, holds};
-use crate::audit::Event;
+use super::{SqliteDb, audit, commit, holds};
+use crate::audit::{Event, acts};
 use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp};
 
 macro_rules! select_marks {
@@ -140,47 +140,26 @@ impl RetentionRows for SqliteDb {
     }
 
     async fn begin_sweep(&self, now: Timestamp, limit: u32) -> DbResult<Option<(SweepRow, Vec<MarkRow>)>> {
-        let step = "begin a sweep";
         let mut tx = self.write().await?;
-        let rescued = holds::rescue(&mut tx, now).await?;
-        if rescued > 0 {
-            let event = Event::system(now, crate::audit::Act("retention.rescued"));
-            audit::append(&mut tx, event.with("blocks", rescued).with("by", "hold")).await?;
+        let mut begun = None;
+        // Each turn without a sweep takes marks off, so it ends.
+        while let Some(account) = first_due(&mut tx, now).await? {
+            let sweep = take_due(&mut tx, account, now, limit).await?;
+            let rescued = holds::rescue_from(&mut tx, sweep.id, now).await?;
+            if rescued > 0 {
+                let event = Event::system(now, acts::RETENTION_RESCUED).of_account(&sweep.account);
+                audit::append(&mut tx, event.with("blocks", rescued).with("by", "hold")).await?;
+            }
+            let marks = left_of(&mut tx, sweep.id).await?;
+            if !marks.is_empty() {
+                begun = Some((sweep, marks));
+                break;
+            }
+            let forget = sqlx::query("DELETE FROM sweeps WHERE id = ?").bind(sweep.id);
+            forget.execute(&mut *tx).await.map_err(sql("take a sweep back"))?;
         }
-        let account: Option<String> = sqlx::query_scalar(
-            "SELECT account FROM marks JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ? ORDER BY due_us LIMIT 1",
-        )
-        .bind(now.as_micros())
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(sql(step))?;
-        let Some(account) = account else {
-            tx.commit().await.map_err(sql(step))?;
-            return Ok(None);
-        };
-        let id: i64 = sqlx::query_scalar("INSERT INTO sweeps (account, begun_us) VALUES (?, ?) RETURNING id")
-            .bind(&account)
-            .bind(now.as_micros())
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(sql(step))?;
-        sqlx::query(
-            "UPDATE marks SET sweep = ?1 WHERE block IN (
-                 SELECT block FROM marks JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ?2 AND account = ?3
-                 -- Of one stream as many as there are: each stream in a sweep is a transaction and a sync of its own.
-                 ORDER BY due_us, stream_key, block LIMIT ?4)",
-        )
-        .bind(id)
-        .bind(now.as_micros())
-        .bind(&account)
-        .bind(limit)
-        .execute(&mut *tx)
-        .await
-        .map_err(sql(step))?;
-        let marks = left_of(&mut tx, id).await?;
-        tx.commit().await.map_err(sql(step))?;
-        let row = SweepRow { id, account: parse("account", &account)?, begun_at: now, finished_at: None };
-        Ok(Some((row, marks)))
+        tx.commit().await.map_err(sql("begin a sweep"))?;
+        Ok(begun)
     }
 
     async fn unfinished_sweeps(&self) -> DbResult<Vec<(SweepRow, Vec<MarkRow>)>> {
@@ -401,18 +380,16 @@ impl SqliteDb {
     }
 }
 
-/// Copies a block that this sweep has taken into its receipt. One that is not marked for it is left out: it was done before.
-pub(super) async fn keep_receipt(conn: &mut SqliteConnection, sweep: i64, block: BlockId) -> DbResult<()> {
-    sqlx::query(
+/// Copies blocks that this sweep has taken into its receipt. Those that are not marked for it are left out: they were done before.
+pub(super) async fn keep_receipt(conn: &mut SqliteConnection, sweep: i64, blocks: &[BlockId]) -> DbResult<()> {
+    let mut copy = QueryBuilder::new(
         "INSERT INTO swept (sweep, block, stream_key, start_us, end_us, size_bytes, segment_count, checksum, marked_us, due_us, rule)
          SELECT sweep, blocks.id, blocks.stream_key, start_us, end_us, size_bytes - erased_bytes, segment_count, checksum, marked_us,
-                due_us, rule FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ? AND block = ? ON CONFLICT DO NOTHING",
-    )
-    .bind(sweep)
-    .bind(&block.to_bytes()[..])
-    .execute(conn)
-    .await
-    .map_err(sql("write a receipt"))?;
+                due_us, rule FROM marks JOIN blocks ON blocks.id = block WHERE sweep = ",
+    );
+    copy.push_bind(sweep).push(" AND block IN (");
+    commit::push_ids(&mut copy, blocks);
+    copy.push(" ON CONFLICT DO NOTHING").build().execute(conn).await.map_err(sql("write a receipt"))?;
     Ok(())
 }
 
@@ -425,6 +402,44 @@ pub(super) async fn finish(conn: &mut SqliteConnection, sweep: i64, finished: Op
         .await
         .map_err(sql("finish a sweep"))?;
     Ok(())
+}
+
+/// The account whose mark has been due the longest.
+async fn first_due(conn: &mut SqliteConnection, now: Timestamp) -> DbResult<Option<AccountId>> {
+    let account: Option<String> = sqlx::query_scalar(
+        "SELECT account FROM marks JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ? ORDER BY due_us LIMIT 1",
+    )
+    .bind(now.as_micros())
+    .fetch_optional(conn)
+    .await
+    .map_err(sql("look for what is due"))?;
+    account.map(|account| parse("account", &account)).transpose()
+}
+
+/// A new sweep, with what it takes.
+async fn take_due(conn: &mut SqliteConnection, account: AccountId, now: Timestamp, limit: u32) -> DbResult<SweepRow> {
+    let step = "begin a sweep";
+    let id: i64 = sqlx::query_scalar("INSERT INTO sweeps (account, begun_us) VALUES (?, ?) RETURNING id")
+        .bind(account.as_str())
+        .bind(now.as_micros())
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(sql(step))?;
+    sqlx::query(
+        "UPDATE marks SET sweep = ?1 WHERE block IN (
+             -- A cross join keeps its order: that of the index, which ends at the limit instead of sorting all that is due.
+             SELECT block FROM marks CROSS JOIN streams ON key = stream_key WHERE sweep IS NULL AND due_us <= ?2 AND account = ?3
+             -- Of one stream as many as there are: each stream in a sweep is a transaction and a sync of its own.
+             ORDER BY due_us, stream_key, block LIMIT ?4)",
+    )
+    .bind(id)
+    .bind(now.as_micros())
+    .bind(account.as_str())
+    .bind(limit)
+    .execute(conn)
+    .await
+    .map_err(sql(step))?;
+    Ok(SweepRow { id, account, begun_at: now, finished_at: None })
 }
 
 async fn left_of(conn: &mut SqliteConnection, sweep: i64) -> DbResult<Vec<MarkRow>> {
