@@ -30,8 +30,8 @@ const GONE_NOTES_US: i64 = 400 * DAY_US;
 /// Folders of younger days stay, empty or not: a recorder may be about to write there.
 const FOLDERS_STAY_US: i64 = 2 * DAY_US;
 
-/// Blocks of one stream that go at once. Their rows are one transaction, for which recorders wait: some 15 ms. With half as
-/// many the syncs of folder and transaction are most of the work.
+/// Blocks of one stream that go at once. Their rows are one transaction, for which recorders wait. Half as many, and the syncs of
+/// note, folder and transaction, and the rest after them, would be most of the work.
 const CHUNK_MAX: usize = 64;
 
 /// How careful to be.
