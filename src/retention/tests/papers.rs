@@ -94,6 +94,20 @@ async fn time_inside_the_window_that_is_lost_without_a_cause_is_named() {
 }
 
 #[tokio::test]
+async fn what_left_under_the_plan_of_its_day_is_not_missing_when_a_longer_one_is_bought() {
+    let s = Scene::drawn("aaabbbccc").await;
+    s.archive.db.place_hold(&hold_over(steps(0, 1)), at(20), event("hold.placed")).await.unwrap();
+    s.run(month_after(6)).await;
+    s.run(month_after(6) + HOUR).await;
+    assert_eq!(s.picture().await, "A.c", "swept between what is held and what is only given up");
+    s.plans.change(month_after(6) + 2 * HOUR, Window::Unlimited);
+    assert_eq!(s.broken_promises(month_after(6) + 3 * HOUR).await, []);
+    // A row that says it was given up while the plan still kept it explains nothing.
+    s.plans.change(Timestamp::MIN, Window::Unlimited);
+    assert_eq!(s.broken_promises(month_after(6) + 3 * HOUR).await, [FindingKind::MissingInWindow]);
+}
+
+#[tokio::test]
 async fn deletions_that_nobody_wrote_down_and_work_that_got_stuck_are_named() {
     let s = Scene::drawn("aaabbb..ccc").await;
     s.run(month_after(6)).await;
