@@ -23,7 +23,7 @@ async fn each_sweep_has_one_receipt_of_what_went_and_why() {
     s.run(month_after(6)).await;
     let swept_at = month_after(6) + HOUR;
     s.run(swept_at).await;
-    s.run(swept_at + HOUR).await;
+    s.run(swept_at).await;
     let kept = s.archive.db.receipts(None, None, 10).await.unwrap();
     assert_eq!(kept.iter().map(|r| (r.receipt.kind, r.receipt.number)).collect::<Vec<_>>(), [(ReceiptKind::Sweep, 1)]);
     let text = s.archive.db.receipt(kept[0].id).await.unwrap().unwrap().receipt.document;
@@ -41,6 +41,20 @@ async fn each_sweep_has_one_receipt_of_what_went_and_why() {
     let records =
         s.archive.db.audit_records(&AuditQuery { act: Some("receipt.signed".into()), ..AuditQuery::default() }, 0, 9).await.unwrap();
     assert_eq!(records[0].event.details["sha256"][0], receipt.hash());
+}
+
+#[tokio::test]
+async fn every_sweep_has_a_receipt_not_only_the_first() {
+    let s = Scene::drawn("aaabbbcccddd").await;
+    for run in 0..4 {
+        s.run(month_after(6) + run * HOUR).await;
+    }
+    s.run(month_after(6) + 5 * HOUR).await;
+    let sweeps = s.archive.db.sweeps(None, 100).await.unwrap();
+    let receipts = s.archive.db.receipts(None, None, 100).await.unwrap();
+    assert!(sweeps.len() > 1, "{sweeps:?}");
+    let numbers = |list: Vec<i64>| list.into_iter().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(numbers(receipts.iter().map(|r| r.receipt.number).collect()), numbers(sweeps.iter().map(|s| s.id).collect()));
 }
 
 #[tokio::test]
