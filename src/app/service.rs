@@ -266,6 +266,8 @@ fn worker_config(config: &Config, root: &MediaRoot) -> WorkerConfig {
         block_max_us: us(media.block_max),
         block_max_bytes: media.block_max_bytes,
         min_free_bytes: media.min_free_bytes,
+        stop_first: media.stop_first.clone(),
+        stop_first_step_bytes: media.stop_first_step_bytes,
         sync_interval_us: us(media.sync_interval),
         connect_timeout_us: us(ingest.connect_timeout),
         silence_timeout_us: us(ingest.silence_timeout),

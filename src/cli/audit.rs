@@ -192,6 +192,11 @@ struct Verdict {
 }
 
 fn verify(file: &Path, checkpoints: &[PathBuf], key: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+    File::open(file).map_err(|e| cannot("read", file, &e))?;
+    if let Some(key) = key.filter(|k| k.len() != 64 || !k.bytes().all(|b| b.is_ascii_hexdigit())) {
+        let failure = Failure::new(Exit::Usage, format!("`{key}` is no public key: it has 64 hexadecimal digits"));
+        return Err(failure.hint("the `key` of a checkpoint that you trust").into());
+    }
     let outcome = read_checkpoints(checkpoints, key)?.map_err(|e| e.to_string()).and_then(|kept| {
         let count = kept.len();
         follow(file, kept).map(|n| (n, count))

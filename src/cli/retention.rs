@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::index::Index;
 use crate::media::{AccountId, StreamId, Timestamp, Window};
 use crate::retention::{
-    AccountOverview, Amount, Change, Explanation, Forecast, Keep, Prune, Retention, RetentionError, RunReport, Status, Verdict,
+    AccountOverview, Amount, Change, Explanation, Forecast, Gone, Keep, Prune, Retention, RetentionError, RunReport, Status, Verdict,
 };
 
 use super::context::{Context, Database, start_failure};
@@ -126,7 +126,7 @@ pub(super) fn run(args: RetentionArgs, context: &Context) -> anyhow::Result<Exit
             RetentionCommand::Run { dry_run, json } => print_run(&make_run(&database, &desk, now, dry_run).await?, json),
             RetentionCommand::Confirm => {
                 let stopped = desk.confirm(&by(now)).await.map_err(failure)?;
-                output::print_line(&format!("Confirmed: {}. The next run goes past it.", stopped.why));
+                output::print_line(&format!("Confirmed, and the next run goes past it: {}", stopped.why));
                 Ok(Exit::Ok)
             }
             RetentionCommand::Explain { stream, time, now: asked_from, json } => {
@@ -227,7 +227,7 @@ async fn status(desk: &Retention, account: Option<AccountId>, now: Timestamp, js
 fn print_status(status: &Status) {
     let last = status.last_run_us.map_or_else(|| "none yet".into(), |us| Timestamp::from_micros(us).to_rfc3339(0));
     output::print_line(&format!("last run   {last}"));
-    output::print_line(&format!("grace      {} h", status.grace_s / 3600));
+    output::print_line(&format!("grace      {}", span(status.grace_s)));
     match &status.stopped {
         None => output::print_line("state      runs"),
         Some(stop) => {
@@ -236,6 +236,16 @@ fn print_status(status: &Status) {
             output::print_line(&format!("state      stands still since {since}: {}", stop.why));
             output::print_line(&format!("           {then}"));
         }
+    }
+}
+
+/// In the largest unit that says it exactly.
+fn span(seconds: u64) -> String {
+    match seconds {
+        s if s % 86_400 == 0 => format!("{} d", s / 86_400),
+        s if s % 3600 == 0 => format!("{} h", s / 3600),
+        s if s % 60 == 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
     }
 }
 
@@ -285,7 +295,11 @@ fn print_run(report: &RunReport, json: bool) -> anyhow::Result<Exit> {
         output::print_line(&format!("{what:<13} {} blocks", report.rescued));
     }
     if let Some(stop) = &report.stopped {
-        eprintln!("retroview: retention stands still and deletes nothing: {stop}. Try: looking into it, then retroview retention confirm");
+        let stop = stop.to_string();
+        let end = if stop.ends_with('?') { "" } else { "." };
+        eprintln!(
+            "retroview: retention stands still and deletes nothing: {stop}{end} Try: looking into it, then retroview retention confirm"
+        );
     } else if report.marked.is_empty() && report.swept.is_empty() && report.rescued == 0 {
         output::print_line("nothing to do");
     }
@@ -304,6 +318,12 @@ fn print_forecast(forecast: &Forecast) {
 }
 
 fn tell(e: &Explanation) {
+    let when = |t: Option<Timestamp>| t.map_or_else(|| "about to be done".to_owned(), |t| format!("on {}", t.to_rfc3339(0)));
+    let gone = match e.gone {
+        Some(Gone::Sweep { sweep, at_us }) => Some(format!("deleted by sweep {sweep}, {}", when(at_us))),
+        Some(Gone::Erasure { erasure, at_us, .. }) => Some(format!("erased on request by erasure {erasure}, {}", when(at_us))),
+        None => None,
+    };
     let stands = match e.verdict {
         Verdict::Keep(Keep::Unlimited) => "kept: the plan has no end".to_owned(),
         Verdict::Keep(Keep::Window) => "kept: inside the window".to_owned(),
@@ -316,10 +336,10 @@ fn tell(e: &Explanation) {
     let mut facts = vec![
         ("moment", e.at_us.to_rfc3339(3)),
         ("asked", e.now_us.to_rfc3339(0)),
-        ("verdict", stands),
+        ("verdict", gone.unwrap_or(stands)),
         ("segment", segment.unwrap_or_else(|| "none is stored".into())),
         ("served from", moment(e.window_start_us, "everything is")),
-        ("leaves", moment(e.leaves_at_us, "never")),
+        (if e.leaves_at_us.is_some_and(|t| t <= e.now_us) { "left" } else { "leaves" }, moment(e.leaves_at_us, "never")),
     ];
     facts.extend(e.plan.iter().map(|plan| ("plan", format!("{plan}, version {}", e.plan_version.unwrap_or(0)))));
     facts.extend(e.cap_hours.map(|h| ("cap", format!("{h} h"))));

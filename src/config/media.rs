@@ -14,6 +14,9 @@ pub struct Media {
     pub block_max: Duration,
     pub block_max_bytes: u64,
     pub min_free_bytes: u64,
+    /// Streams that stop recording before the others when the disk fills, in this order.
+    pub stop_first: Vec<String>,
+    pub stop_first_step_bytes: u64,
     /// Zero: every segment is synced before anyone sees it.
     pub sync_interval: Duration,
 }
@@ -40,6 +43,18 @@ impl Media {
             block_max: r.get("media.block_max", "10m", "A block file ends after so long.", values::duration("10s", "1h")),
             block_max_bytes: r.get("media.block_max_size", "512MiB", "A block file ends at this size.", values::size),
             min_free_bytes: r.get("media.min_free", "1GiB", "Recording stops while the disk has less free than this.", values::size),
+            stop_first: r.get(
+                "media.stop_first",
+                "",
+                "Streams that stop recording before the others when the disk fills, the first of them first.",
+                values::names,
+            ),
+            stop_first_step_bytes: r.get(
+                "media.stop_first_step",
+                "1GiB",
+                "Each stream of `media.stop_first` stops while so much more is free than the next one needs.",
+                values::size,
+            ),
             sync_interval: r.get(
                 "media.sync_interval",
                 "0s",

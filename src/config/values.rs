@@ -86,6 +86,13 @@ pub(super) fn folders(raw: &Raw) -> Result<Vec<String>, String> {
     if list.iter().all(|p| p.starts_with('/')) { Ok(list) } else { Err("absolute folders are allowed, such as /srv/footage".into()) }
 }
 
+/// Names of streams.
+pub(super) fn names(raw: &Raw) -> Result<Vec<String>, String> {
+    let list = raw.list();
+    let ok = |name: &String| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+    if list.iter().all(ok) { Ok(list) } else { Err("names of streams are allowed, such as lobby, yard".into()) }
+}
+
 /// CIDR; a bare address is a network of one.
 pub(super) fn networks(raw: &Raw) -> Result<Vec<String>, String> {
     let list = raw.list();

@@ -40,6 +40,7 @@ pub struct Session {
     pub user: String,
     pub account: AccountId,
     pub language: Option<String>,
+    pub role: String,
     pub lifetime: Duration,
 }
 
@@ -186,7 +187,7 @@ impl Access {
             return Err(EntitlementError::BadCredentials);
         }
         let lifetime = s.settings.session_lifetime;
-        Ok(Session { cookie, user: user.name, account: user.account, language: user.language, lifetime })
+        Ok(Session { cookie, user: user.name, account: user.account, language: user.language, role: user.role, lifetime })
     }
 
     /// The user's row: who is asking, for the page.

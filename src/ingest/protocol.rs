@@ -65,6 +65,9 @@ pub struct WorkerConfig {
     pub block_max_bytes: u64,
     /// Recording stops while the disk has less than this free.
     pub min_free_bytes: u64,
+    /// Streams that stop before the others when the disk fills, in this order.
+    pub stop_first: Vec<String>,
+    pub stop_first_step_bytes: u64,
     /// 0: every segment is synced before it is reported.
     pub sync_interval_us: i64,
     pub connect_timeout_us: i64,
@@ -78,6 +81,15 @@ pub struct WorkerConfig {
     pub file_roots: Vec<String>,
     /// Locked (shared) by the worker for as long as it lives, so that a new supervisor can wait for orphans.
     pub lock_file: Option<String>,
+}
+
+impl WorkerConfig {
+    /// Recording of the stream stops while the disk has less than this free.
+    pub fn reserve_bytes(&self, stream: &StreamId) -> u64 {
+        let turn = self.stop_first.iter().position(|id| id == stream.as_str());
+        let steps = turn.map_or(0, |turn| self.stop_first.len() - turn) as u64;
+        self.min_free_bytes.saturating_add(self.stop_first_step_bytes.saturating_mul(steps))
+    }
 }
 
 /// One stream to record.
@@ -233,5 +245,33 @@ mod base64_bytes {
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<bytes::Bytes, D::Error> {
         let text = String::deserialize(d)?;
         STANDARD.decode(text).map(Into::into).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_stop_in_the_order_the_operator_chose_when_the_disk_fills() {
+        let config = WorkerConfig {
+            media_root: String::new(),
+            segment_target_us: 0,
+            segment_max_us: 0,
+            block_max_us: 0,
+            block_max_bytes: 0,
+            min_free_bytes: 100,
+            stop_first: vec!["lobby".into(), "yard".into()],
+            stop_first_step_bytes: 10,
+            sync_interval_us: 0,
+            connect_timeout_us: 0,
+            silence_timeout_us: 0,
+            backoff_min_us: 0,
+            backoff_max_us: 0,
+            forbidden_networks: Vec::new(),
+            file_roots: Vec::new(),
+            lock_file: None,
+        };
+        assert_eq!(["lobby", "yard", "door"].map(|id| config.reserve_bytes(&id.parse().unwrap())), [120, 110, 100]);
     }
 }

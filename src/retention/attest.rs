@@ -32,6 +32,8 @@ pub struct Tally {
     pub present_us: i64,
     /// A gap of cause `unknown` explains nothing, and is not here.
     pub gaps_us: BTreeMap<&'static str, i64>,
+    /// Given up under the plan or the cap of its day, and back in the window because a longer one was bought since.
+    pub pruned_us: i64,
     /// Neither footage nor a gap with a cause: should be 0.
     pub unexplained_us: i64,
     pub unexplained: Vec<TimeRange>,
@@ -106,7 +108,7 @@ async fn known_end(db: &Db, stream: &StreamId, last_end: Option<Timestamp>, at: 
 ///
 /// # Errors
 /// [`crate::db::DbError`].
-pub async fn tally_of(db: &Db, stream: &StreamId, window: TimeRange) -> DbResult<Tally> {
+pub async fn tally_of(db: &Db, stream: &StreamId, rules: &AccountRules, window: TimeRange) -> DbResult<Tally> {
     let mut spans: Vec<(TimeRange, Option<GapCause>)> = Vec::new();
     let mut rest = Some(window);
     while let Some(range) = rest {
@@ -122,7 +124,37 @@ pub async fn tally_of(db: &Db, stream: &StreamId, window: TimeRange) -> DbResult
         spans.extend(page.iter().filter_map(|g| Some((g.within(window)?, Some(g.cause)))));
     }
     spans.sort_unstable_by_key(|(range, _)| (range.start(), range.end()));
-    Ok(tally(window, &spans))
+    let mut tally = tally(window, &spans);
+    explain_swept(db, stream, rules, &mut tally).await?;
+    Ok(tally)
+}
+
+/// Takes out of what is unexplained what sweeps took rightly: when it was given up, nothing that applied then kept it.
+async fn explain_swept(db: &Db, stream: &StreamId, rules: &AccountRules, tally: &mut Tally) -> DbResult<()> {
+    let mut left = Vec::new();
+    for range in std::mem::take(&mut tally.unexplained) {
+        // From its end on: that is the order in which what was swept is found.
+        let mut rest = Some(range);
+        while let Some(range) = rest {
+            let swept = db.swept_in(stream, range).await?;
+            let found = swept.and_then(|swept| Some((swept.block.range.intersection(range)?, swept)));
+            let Some((piece, swept)) = found else {
+                left.push(range);
+                break;
+            };
+            left.extend(TimeRange::new(piece.end(), range.end()));
+            let judge = judge_at(db, stream, rules, swept.marked_at).await?;
+            if judge.judge(swept.block.range).keeps() {
+                left.push(piece);
+            } else {
+                tally.pruned_us += piece.micros();
+                tally.unexplained_us -= piece.micros();
+            }
+            rest = TimeRange::new(range.start(), piece.start()).ok();
+        }
+    }
+    tally.unexplained = TimeRange::merged(left);
+    Ok(())
 }
 
 /// Makes and keeps the attestation of the stream as of `at`, which is not later than `now`. `None`: nothing was ever recorded.
@@ -140,7 +172,7 @@ pub async fn attest(
     let row = db.stream(stream).await?.ok_or_else(|| RetentionError::UnknownStream(stream.clone()))?;
     let at = at.min(now.saturating_add_micros(-SETTLED_AFTER_US));
     let Some(window) = known_window(db, stream, rules, at).await? else { return Ok(None) };
-    let tally = tally_of(db, stream, window).await?;
+    let tally = tally_of(db, stream, rules, window).await?;
     let holds = db.holds_on(stream).await?.into_iter().filter(|h| h.active_at(at) && h.kept().overlaps(window));
     let holds: Vec<_> = holds.map(|h| json!({ "hold": h.id, "start_us": h.kept().start(), "end_us": h.kept().end() })).collect();
     let pruned = db.swept_span(stream, window).await?.and_then(|span| span.intersection(window));
@@ -148,9 +180,9 @@ pub async fn attest(
     let members = object(json!({
         "stream": stream, "account": row.account, "day": day, "at_us": at, "made_us": now,
         "window_start_us": window.start(), "window_end_us": window.end(), "present_us": tally.present_us, "gaps_us": tally.gaps_us,
-        "unexplained_us": tally.unexplained_us, "unexplained": tally.unexplained, "holds": holds,
+        "pruned_us": tally.pruned_us, "unexplained_us": tally.unexplained_us, "unexplained": tally.unexplained, "holds": holds,
         "erased_us": tally.gaps_us.get(GapCause::Erased.as_str()).copied().unwrap_or_default(),
-        // Nothing of the window should ever have been.
+        // From the first to the last of it that a sweep ever took.
         "pruned": pruned,
     }));
     let document = Document::sign(&signing_key(db).await?, ATTESTATION, members);

@@ -91,7 +91,7 @@ async fn overdue(
 async fn missing(db: &Db, row: &StreamRow, rules: &AccountRules, now: Timestamp, tell: Tell<'_>) -> RetentionResult<()> {
     let at = now.saturating_add_micros(-SETTLED_AFTER_US);
     let Some(window) = known_window(db, &row.id, rules, at).await? else { return Ok(()) };
-    for range in tally_of(db, &row.id, window).await?.unexplained {
+    for range in tally_of(db, &row.id, rules, window).await?.unexplained {
         let detail = match db.swept_in(&row.id, range).await? {
             Some(swept) => format!("sweep {} took it, and it is inside the window", swept.sweep),
             None => "it is neither recorded nor in a gap with a cause".to_owned(),

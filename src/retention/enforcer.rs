@@ -28,7 +28,7 @@ const FORECAST_AHEAD_US: i64 = 2 * DAY_US;
 /// Nobody restores a database that is older: notes of what was deleted until then go.
 const GONE_NOTES_US: i64 = 400 * DAY_US;
 /// Folders of younger days stay, empty or not: a recorder may be about to write there.
-const FOLDERS_STAY_US: i64 = 2 * DAY_US;
+pub(super) const FOLDERS_STAY_US: i64 = 2 * DAY_US;
 
 /// Blocks of one stream that go at once. Their rows are one transaction, for which recorders wait. Half as many, and the syncs of
 /// note, folder and transaction, and the rest after them, would be most of the work.

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::enforcer::FOLDERS_STAY_US;
 use super::receipts::make_receipts;
 use super::{RetentionError, RetentionResult};
 use crate::audit::{Act, Event};
@@ -365,16 +366,15 @@ fn wipe_files(root: &MediaRoot, rows: Vec<(ErasedBlock, Option<BlockInfo>)>, now
         let block = |e: &&ErasedBlock| GoneBlock { block: e.block, stream: e.stream.clone(), range: e.range };
         note_gone(root, &GoneNote { kind: GoneKind::Erasure, number, at: now, blocks: whole.iter().map(block).collect() })?;
     }
-    Ok(rows.into_iter().map(|(erased, row)| (erased.block, wipe_file(root, row.as_ref()))).collect())
+    Ok(rows.into_iter().map(|(erased, row)| (erased.block, wipe_file(root, row.as_ref(), now))).collect())
 }
 
-fn wipe_file(root: &MediaRoot, row: Option<&BlockInfo>) -> Result<Option<u64>, StoreError> {
+fn wipe_file(root: &MediaRoot, row: Option<&BlockInfo>, now: Timestamp) -> Result<Option<u64>, StoreError> {
     // A sweep or a repair was quicker.
     let Some(row) = row else { return Ok(None) };
     if row.table.kept() == 0 {
         wipe_block(root, row)?;
-        // Its folder stays: a recorder may be about to write there, and the next sweep of the day takes it along.
-        remove_block(root, &row.path(), false)?;
+        remove_block(root, &row.path(), now.micros_since(row.start) > FOLDERS_STAY_US)?;
         return Ok(None);
     }
     match wipe_segments(root, row) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::judge::{AccountRules, Verdict, leaves_at};
 use super::rules::{cap_at, judge_at};
-use crate::db::DbResult;
+use crate::db::{Db, DbResult, SweptRow};
 use crate::index::Index;
 use crate::media::{StreamId, TimeRange, Timestamp, Window};
 
@@ -43,9 +43,45 @@ pub struct Explanation {
     pub due_at_us: Option<Timestamp>,
     /// The sweep that took it or is taking it.
     pub sweep: Option<i64>,
+    /// Footage that was there, and how it went; null: it is there, or never was.
+    pub gone: Option<Gone>,
     /// Under which it was marked.
     #[schema(value_type = Option<Object>)]
     pub rule: Option<Value>,
+}
+
+/// How footage went.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(tag = "by", rename_all = "snake_case")]
+#[schema(as = FootageGone)]
+pub enum Gone {
+    /// Deleted because its time was up.
+    Sweep {
+        sweep: i64,
+        /// When it was done; null: it is being deleted.
+        #[schema(value_type = Option<i64>)]
+        at_us: Option<Timestamp>,
+    },
+    /// Erased on request.
+    Erasure {
+        erasure: i64,
+        /// From then on nobody was shown it.
+        #[schema(value_type = i64)]
+        hidden_at_us: Timestamp,
+        /// From then on its bytes were not there; null: soon.
+        #[schema(value_type = Option<i64>)]
+        at_us: Option<Timestamp>,
+    },
+}
+
+async fn gone(db: &Db, stream: &StreamId, at: Timestamp, swept: Option<&SweptRow>) -> DbResult<Option<Gone>> {
+    if let Some(swept) = swept {
+        let at_us = db.sweep(swept.sweep).await?.and_then(|s| s.finished_at);
+        return Ok(Some(Gone::Sweep { sweep: swept.sweep, at_us }));
+    }
+    let Ok(moment) = TimeRange::new(at, at.saturating_add_micros(1)) else { return Ok(None) };
+    let erased = db.erased_in(stream, moment).await?;
+    Ok(erased.map(|e| Gone::Erasure { erasure: e.erasure, hidden_at_us: e.hidden_at, at_us: e.gone_at }))
 }
 
 /// # Errors
@@ -63,8 +99,10 @@ pub async fn explain(index: &Index, rules: &AccountRules, stream: &StreamId, at:
         None => None,
     };
     let swept = if located.is_none() { db.swept_at(stream, at).await? } else { None };
+    let gone = if located.is_none() { gone(db, stream, at, swept.as_ref()).await? } else { None };
     let plan = rules.history.at(now);
     Ok(Explanation {
+        gone,
         stream: stream.clone(),
         at_us: at,
         now_us: now,

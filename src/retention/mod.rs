@@ -49,7 +49,7 @@ mod window_start;
 pub use desk::{ASKED_STEP, Retention, Status, Stopped};
 pub use enforcer::{Enforcer, RunReport, Settings};
 pub use erase::{Advance, EraseSettings, Eraser, Going};
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, Gone, explain};
 pub use forecast::{Amount, WhatIf, forecast};
 pub use guard::Stop;
 pub use judge::{AccountRules, Cap, Held, HeldRange, Judge, Keep, Prune, Verdict};

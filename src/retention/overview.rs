@@ -148,6 +148,12 @@ impl Retention {
     /// An account, plan or stream that does not exist.
     pub async fn forecast(&self, account: &AccountId, then: Timestamp, change: &Change) -> RetentionResult<Forecast> {
         self.accounts.account(account).await?;
+        if let Some(hold) = change.released {
+            self.hold(account, hold).await?;
+        }
+        if change.cap_hours == Some(0) {
+            return Err(RetentionError::CapHours);
+        }
         let rules = AccountPlans(self.accounts.clone()).rules(account).await?;
         let window = match &change.plan {
             Some(name) => Some(self.accounts.catalogue().await?.sold(name).map_err(crate::accounts::AccountsError::from)?.window()),

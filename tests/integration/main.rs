@@ -20,4 +20,5 @@ mod random;
 mod receipts;
 mod sources;
 mod start_and_stop;
+mod walkthrough;
 mod workers;

@@ -17,9 +17,12 @@ mod code {
     pub const NOTADB: i32 = 26;
 }
 
+/// Extended: the shared memory of the log file cannot be made larger, for want of room.
+const IOERR_SHMSIZE: i32 = 4874;
+
 fn primary_code(e: &sqlx::Error) -> Option<i32> {
     let extended: i32 = e.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+    Some(if extended == IOERR_SHMSIZE { code::FULL } else { extended & 0xff })
 }
 
 /// `map_err` for a statement: `step` is verb and object.

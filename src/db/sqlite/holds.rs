@@ -81,7 +81,7 @@ impl HoldRows for SqliteDb {
             return Ok(Release::WasReleased);
         }
         let (done, statement) = match asked_by {
-            Some(first) if two_people && first == by => return Ok(Release::NeedsAnother),
+            Some(first) if two_people && same_person(&first, by) => return Ok(Release::NeedsAnother),
             None if two_people => (Release::Asked, "UPDATE holds SET release_asked_us = ?2, release_asked_by = ?3 WHERE id = ?1"),
             _ => (Release::Released, "UPDATE holds SET released_us = ?2, released_by = ?3 WHERE id = ?1"),
         };
@@ -149,6 +149,12 @@ fn kept_of(new: &NewHold) -> TimeRange {
     let start = new.range.start().saturating_add_micros(-new.margin_before_us);
     let end = new.range.end().saturating_add_micros(new.margin_after_us);
     TimeRange::new(start, end).unwrap_or(new.range)
+}
+
+/// A name typed with another case or another space is the same name.
+fn same_person(one: &str, other: &str) -> bool {
+    let folded = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    folded(one) == folded(other)
 }
 
 async fn insert(tx: &mut Transaction<'static, Sqlite>, new: &NewHold, now: Timestamp) -> DbResult<i64> {

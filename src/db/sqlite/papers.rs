@@ -15,8 +15,8 @@ impl PaperRows for SqliteDb {
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "SELECT kind, number FROM (
                  SELECT 'sweep' AS kind, id AS number, finished_us FROM sweeps WHERE finished_us IS NOT NULL
-                 UNION ALL SELECT 'erasure', id, finished_us FROM erasures WHERE finished_us IS NOT NULL)
-             WHERE NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.kind = kind AND receipts.number = number)
+                 UNION ALL SELECT 'erasure', id, finished_us FROM erasures WHERE finished_us IS NOT NULL) AS done
+             WHERE NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.kind = done.kind AND receipts.number = done.number)
              ORDER BY finished_us LIMIT ?",
         )
         .bind(limit)

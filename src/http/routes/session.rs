@@ -43,6 +43,8 @@ struct Session {
     account: String,
     /// `en` or `fr`; null: whatever the browser prefers.
     language: Option<String>,
+    /// `viewer`, `manager`, `auditor`, `operator`.
+    role: String,
 }
 
 /// Sign in
@@ -66,7 +68,7 @@ async fn sign_in(
     })?;
     tracing::info!(user = session.user, address = caller.address, "signed in");
     let cookie = cookie(&session.cookie, session.lifetime.as_secs(), state.settings.secure_cookies);
-    let view = Session { user: session.user, account: session.account.into(), language: session.language };
+    let view = Session { user: session.user, account: session.account.into(), language: session.language, role: session.role };
     Ok(([(header::SET_COOKIE, cookie)], Json(view)).into_response())
 }
 
@@ -74,8 +76,8 @@ async fn sign_in(
 #[utoipa::path(get, path = "/v1/session", tag = "session", responses((status = 200, body = Session, description = "Who the cookie belongs to")))]
 async fn show_session(State(state): State<AppState>, who: Principal) -> HttpResult<Json<Session>> {
     let user = who.user().ok_or(EntitlementError::NotASession)?;
-    let language = state.access.user(user).await?.and_then(|row| row.language);
-    Ok(Json(Session { user: user.to_owned(), account: who.account().to_string(), language }))
+    let row = state.access.user(user).await?.ok_or(EntitlementError::NotASession)?;
+    Ok(Json(Session { user: row.name, account: row.account.into(), language: row.language, role: row.role }))
 }
 
 /// Sign out

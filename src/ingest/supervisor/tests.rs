@@ -71,6 +71,8 @@ pub(in crate::ingest) fn worker_config(dir: &Path) -> WorkerConfig {
         block_max_us: 600_000_000,
         block_max_bytes: 512 << 20,
         min_free_bytes: 0,
+        stop_first: Vec::new(),
+        stop_first_step_bytes: 0,
         sync_interval_us: 0,
         connect_timeout_us: 5_000_000,
         silence_timeout_us: 5_000_000,

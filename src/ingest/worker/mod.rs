@@ -209,7 +209,7 @@ impl Worker {
         let config = RecorderConfig {
             block_max_us: w.block_max_us,
             block_max_bytes: w.block_max_bytes,
-            min_free_bytes: w.min_free_bytes,
+            min_free_bytes: w.reserve_bytes(&job.stream),
             sync: SyncPolicy { interval: Duration::from_micros(u64::try_from(w.sync_interval_us).unwrap_or(0)), bytes: u64::MAX },
             import_key: None,
         };

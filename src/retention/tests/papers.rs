@@ -23,7 +23,7 @@ async fn each_sweep_has_one_receipt_of_what_went_and_why() {
     s.run(month_after(6)).await;
     let swept_at = month_after(6) + HOUR;
     s.run(swept_at).await;
-    s.run(swept_at + HOUR).await;
+    s.run(swept_at).await;
     let kept = s.archive.db.receipts(None, None, 10).await.unwrap();
     assert_eq!(kept.iter().map(|r| (r.receipt.kind, r.receipt.number)).collect::<Vec<_>>(), [(ReceiptKind::Sweep, 1)]);
     let text = s.archive.db.receipt(kept[0].id).await.unwrap().unwrap().receipt.document;
@@ -41,6 +41,20 @@ async fn each_sweep_has_one_receipt_of_what_went_and_why() {
     let records =
         s.archive.db.audit_records(&AuditQuery { act: Some("receipt.signed".into()), ..AuditQuery::default() }, 0, 9).await.unwrap();
     assert_eq!(records[0].event.details["sha256"][0], receipt.hash());
+}
+
+#[tokio::test]
+async fn every_sweep_has_a_receipt_not_only_the_first() {
+    let s = Scene::drawn("aaabbbcccddd").await;
+    for run in 0..4 {
+        s.run(month_after(6) + run * HOUR).await;
+    }
+    s.run(month_after(6) + 5 * HOUR).await;
+    let sweeps = s.archive.db.sweeps(None, 100).await.unwrap();
+    let receipts = s.archive.db.receipts(None, None, 100).await.unwrap();
+    assert!(sweeps.len() > 1, "{sweeps:?}");
+    let numbers = |list: Vec<i64>| list.into_iter().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(numbers(receipts.iter().map(|r| r.receipt.number).collect()), numbers(sweeps.iter().map(|s| s.id).collect()));
 }
 
 #[tokio::test]
@@ -91,6 +105,20 @@ async fn time_inside_the_window_that_is_lost_without_a_cause_is_named() {
     let middle = s.archive.blocks[&'b'].id;
     s.archive.index.commit(vec![crate::db::IndexChange::BlockForgotten { block: middle }]).await.unwrap();
     assert_eq!(s.broken_promises(at(100)).await, [FindingKind::MissingInWindow]);
+}
+
+#[tokio::test]
+async fn what_left_under_the_plan_of_its_day_is_not_missing_when_a_longer_one_is_bought() {
+    let s = Scene::drawn("aaabbbccc").await;
+    s.archive.db.place_hold(&hold_over(steps(0, 1)), at(20), event("hold.placed")).await.unwrap();
+    s.run(month_after(6)).await;
+    s.run(month_after(6) + HOUR).await;
+    assert_eq!(s.picture().await, "A.c", "swept between what is held and what is only given up");
+    s.plans.change(month_after(6) + 2 * HOUR, Window::Unlimited);
+    assert_eq!(s.broken_promises(month_after(6) + 3 * HOUR).await, []);
+    // A row that says it was given up while the plan still kept it explains nothing.
+    s.plans.change(Timestamp::MIN, Window::Unlimited);
+    assert_eq!(s.broken_promises(month_after(6) + 3 * HOUR).await, [FindingKind::MissingInWindow]);
 }
 
 #[tokio::test]

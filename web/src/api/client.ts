@@ -2,7 +2,7 @@
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
 import { type Problem, type Result, problemOf } from './problem';
-import type { Coverage, LinkInfo, Session, Stream } from './types';
+import type { Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
 
 /** Relative, so that the app works below any path. */
 const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
@@ -18,6 +18,9 @@ export const api = {
   link: (link: string) => json<LinkInfo>('links/show', { method: 'POST', body: { link } }),
   useLink: (link: string, password: string) =>
     json<{ user: string }>('links/use', { method: 'POST', body: { link, password } }),
+  /** Where retention stands: for those who see to the installation. */
+  retention: () => json<RetentionStatus>('retention'),
+  confirmRetention: () => json<RetentionStatus['stopped']>('retention/confirm', { method: 'POST' }),
   streams: async (): Promise<Result<Stream[]>> => {
     const answer = await json<{ streams: Stream[] }>('streams');
     return answer.ok ? { ok: true, value: answer.value.streams } : answer;

@@ -24,6 +24,10 @@ export type LinkInfo = Timed<Schemas['LinkInfo']>;
 
 export type Stream = Timed<Schemas['Stream']>;
 
+/** Where retention stands; `stopped` while nothing is deleted until an operator has looked. */
+export type RetentionStatus = Timed<Schemas['RetentionStatus']>;
+export type RetentionStop = Timed<Schemas['RetentionStop']>;
+
 export type GapCause = Schemas['GapCause'];
 /** All of them: a message must exist for each. */
 export const gapCauses = [
