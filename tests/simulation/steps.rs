@@ -442,8 +442,17 @@ async fn meanwhile_hold(h: &mut History) -> Outcome {
         return hold(h).await;
     }
     h.disarm().await?;
-    before_a_sweep(h).await?;
-    let (new, streams) = new_hold(h, 0)?;
+    let leaving = if h.second_course && h.dice.percent(50) { before_a_mark(h).await? } else { None };
+    if leaving.is_none() {
+        before_a_sweep(h).await?;
+    }
+    let (mut new, mut streams) = new_hold(h, 0)?;
+    if let Some(b) = leaving {
+        let block = &h.model.blocks[b];
+        (new.range, streams) = (block.range, vec![block.stream]);
+        new.streams = vec![h.model.streams[block.stream].id.clone()];
+        h.tally.count("hold placed over what a run was about to mark");
+    }
     let (now, event, wanted) = (h.now, h.event("hold.placed"), new.clone());
     let placed = Arc::new(Mutex::new(None));
     let answer = Arc::clone(&placed);
@@ -463,6 +472,22 @@ async fn meanwhile_hold(h: &mut History) -> Outcome {
     h.model.holds.last_mut().expect("just pushed").id = id.expect("it was done");
     h.tally.count("hold placed during a run");
     Ok(())
+}
+
+/// To the moment at which a block of the first account has just left, and no run yet: which block.
+async fn before_a_mark(h: &mut History) -> Outcome<Option<usize>> {
+    let kept = |b: &Block| b.fate == Fate::Kept && h.model.streams[b.stream].customer == 0;
+    let kept: Vec<usize> = (0..h.model.blocks.len()).filter(|b| kept(&h.model.blocks[*b])).collect();
+    let Some(b) = h.dice.pick(&kept) else { return Ok(None) };
+    let Some(leaves) = h.model.leaves(&h.model.blocks[b], h.now) else { return Ok(None) };
+    pass(h, leaves.saturating_add_micros(-HOUR_US)).await?;
+    if h.now >= leaves || h.model.last_run != Some(h.now) {
+        return Ok(None);
+    }
+    h.now = leaves;
+    settle(h).await?;
+    let waits = h.model.blocks[b].maybe_marked.is_none() && !h.model.clock_jumped(h.now);
+    Ok(waits.then_some(b))
 }
 
 /// To the moment at which a run will sweep something, and no run yet.
