@@ -19,6 +19,7 @@ mod draw;
 mod history;
 mod look;
 mod model;
+mod parts;
 #[path = "../integration/random.rs"]
 mod random;
 mod sabotage;
@@ -51,7 +52,7 @@ fn usual_seeds() -> Vec<u64> {
 fn random_histories_lose_nothing_and_forget_nothing() {
     let single = std::env::var("RETROVIEW_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = single.map_or_else(usual_seeds, |seed| vec![seed]);
-    Soak::of(seeds).run();
+    Soak::of(seeds).run(soak::cores(), |_| {});
 }
 
 /// See `script/soak-retention`: `RETROVIEW_HISTORIES` says how many.
@@ -61,6 +62,5 @@ fn soak() {
     let wanted: u64 = std::env::var("RETROVIEW_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
     // Another part of all histories each time.
     let first = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), wanted) >> 2;
-    let seeds = kept_seeds().into_iter().chain((0..wanted).map(|i| SECOND_COURSE + first + i)).collect();
-    Soak::of(seeds).telling().demanding_everything().run();
+    parts::soak(|first| kept_seeds().into_iter().chain((0..wanted).map(|i| SECOND_COURSE + first + i)).collect(), first);
 }
