@@ -223,7 +223,12 @@ impl History {
     pub async fn enforce(&mut self) -> Outcome {
         for _ in 0..STOPS_MAX {
             let jumped = self.model.clock_jumped(self.now) || self.stopped;
-            let Some(report) = self.run().await? else { continue };
+            let Some(report) = self.run().await? else {
+                if self.second_course && self.dice.percent(50) {
+                    steps::hold_too_late(self).await?;
+                }
+                continue;
+            };
             let Some(stop) = &report.stopped else { return Ok(()) };
             let by_clock = matches!(stop, Stop::ClockForward { .. } | Stop::ClockBackward { .. });
             anyhow::ensure!(by_clock && jumped || matches!(stop, Stop::TooMuch { .. }) && self.share_percent < 100, "it stopped: {stop}");

@@ -309,6 +309,27 @@ fn held(h: &mut History, id: i64, c: usize, new: &NewHold, streams: Vec<usize>) 
 async fn hold(h: &mut History) -> Outcome {
     let c = h.dice.below(h.model.customers.len());
     let (new, streams) = new_hold(h, c)?;
+    place(h, c, new, streams).await
+}
+
+/// A sweep was cut short, and before it is taken up again somebody places a hold over what it had begun to take.
+pub async fn hold_too_late(h: &mut History) -> Outcome {
+    let taken: Vec<usize> = (0..h.model.blocks.len()).filter(|b| h.model.blocks[*b].fate == Fate::Taken).collect();
+    let Some(b) = h.dice.pick(&taken) else { return Ok(()) };
+    let c = h.model.streams[h.model.blocks[b].stream].customer;
+    let (mut new, _) = new_hold(h, c)?;
+    let streams = over_block(h, b, &mut new);
+    place(h, c, new, streams).await
+}
+
+/// Moves the hold over this block.
+fn over_block(h: &History, b: usize, new: &mut NewHold) -> Vec<usize> {
+    let block = &h.model.blocks[b];
+    (new.range, new.streams) = (block.range, vec![h.model.streams[block.stream].id.clone()]);
+    vec![block.stream]
+}
+
+async fn place(h: &mut History, c: usize, new: NewHold, streams: Vec<usize>) -> Outcome {
     let done = h.world().db.place_hold(&new, h.now, h.event("hold.placed")).await;
     if matches!(done, Err(DbError::Erasing { .. })) {
         ensure!(h.model.erasures.iter().any(|e| !e.finished), "a hold was refused for an erasure that is over");
@@ -448,9 +469,7 @@ async fn meanwhile_hold(h: &mut History) -> Outcome {
     }
     let (mut new, mut streams) = new_hold(h, 0)?;
     if let Some(b) = leaving {
-        let block = &h.model.blocks[b];
-        (new.range, streams) = (block.range, vec![block.stream]);
-        new.streams = vec![h.model.streams[block.stream].id.clone()];
+        streams = over_block(h, b, &mut new);
         h.tally.count("hold placed over what a run was about to mark");
     }
     let (now, event, wanted) = (h.now, h.event("hold.placed"), new.clone());
