@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::attest::{known_window, tally_of};
 use super::judge::AccountRules;
-use super::rules::{Plans, judge_at};
+use super::rules::{Decided, Plans};
 use super::window_start::DAY_US;
 use super::{RetentionResult, Settings};
 use crate::audit::Event;
@@ -66,7 +66,8 @@ async fn overdue(
 ) -> RetentionResult<()> {
     // As it was then: what a downgrade or a cap of yesterday gives up is not late.
     let then = (now - settings.grace).saturating_add_micros(-SLACK_US);
-    let (judge_then, judge_now) = (judge_at(db, &row.id, rules, then).await?, judge_at(db, &row.id, rules, now).await?);
+    let decided = Decided::of(db, &row.id).await?;
+    let (judge_then, judge_now) = (decided.judge_at(rules, then), decided.judge_at(rules, now));
     let Some(until) = judge_then.window_start().min(judge_now.window_start()) else { return Ok(()) };
     let mut rest = TimeRange::new(Timestamp::MIN, until).ok();
     while let Some(range) = rest {

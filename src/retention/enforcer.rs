@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::attest::attest_yesterday;
 use super::erase::{Advance, EraseSettings, Eraser};
-use super::forecast::{Amount, PAGE, WhatIf, expired_page, forecast, leaving_by};
+use super::forecast::{Amount, PAGE, expired_page, leaving_by};
 use super::guard::{Stop, check_amount, check_clock};
 use super::judge::{AccountRules, Judge, Verdict};
 use super::receipts::make_receipts;
-use super::rules::{Plans, judge_at, rule_json};
+use super::rules::{Decided, Plans, judge_at, rule_json};
 use super::window_start::DAY_US;
 use super::{RetentionError, RetentionResult};
 use crate::audit::{Event, acts};
@@ -92,6 +92,7 @@ pub struct Enforcer {
 struct Ruled {
     row: StreamRow,
     rules: AccountRules,
+    decided: Decided,
     judge: Judge,
 }
 
@@ -199,8 +200,9 @@ impl Enforcer {
                 None => self.plans.rules(&row.account).await?,
             };
             known.insert(row.account.clone(), rules.clone());
-            let judge = judge_at(self.db(), &row.id, &rules, now).await?;
-            accounts.entry(row.account.clone()).or_default().push(Ruled { row, rules, judge });
+            let decided = Decided::of(self.db(), &row.id).await?;
+            let judge = decided.judge_at(&rules, now);
+            accounts.entry(row.account.clone()).or_default().push(Ruled { row, rules, decided, judge });
         }
         Ok(accounts)
     }
@@ -263,7 +265,7 @@ impl Enforcer {
                 report.marked.insert(stream.row.id.clone(), amount);
             }
             let then = now.saturating_add_micros(FORECAST_AHEAD_US);
-            ahead += forecast(self.db(), &stream.row.id, &stream.rules, then, WhatIf::default()).await?.bytes;
+            ahead += leaving_by(self.db(), &stream.row.id, &stream.decided.judge_at(&stream.rules, then)).await?.bytes;
         }
         self.db().save_forecast(account, now, ahead).await?;
         Ok(None)

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::judge::{AccountRules, Verdict, leaves_at};
-use super::rules::{cap_at, judge_at};
+use super::rules::Decided;
 use crate::db::{Db, DbResult, SweptRow};
 use crate::index::Index;
 use crate::media::{StreamId, TimeRange, Timestamp, Window};
@@ -91,8 +91,8 @@ pub async fn explain(index: &Index, rules: &AccountRules, stream: &StreamId, at:
     let located = index.segment_covering(stream, at).await?;
     let segment = located.as_ref().map(|l| l.segment.range());
     let judged = segment.unwrap_or_else(|| instant(at));
-    let judge = judge_at(db, stream, rules, now).await?;
-    let cap = cap_at(db, stream, now).await?;
+    let decided = Decided::of(db, stream).await?;
+    let (judge, cap) = (decided.judge_at(rules, now), decided.cap_at(now));
     let touching = db.holds_on(stream).await?.into_iter().filter(|h| h.active_at(now) && h.kept().overlaps(judged));
     let mark = match &located {
         Some(located) => db.mark_of(located.block.id).await?,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::{AccountRules, Cap, Held, Judge};
-use super::rules::{cap_at, held_at};
+use super::judge::{AccountRules, Cap, Judge};
+use super::rules::Decided;
 use crate::db::{BlockBrief, BlockSums, Db, DbResult};
 use crate::media::{PlanHistory, PlanSpan, StreamId, Timestamp, Window};
 
@@ -111,8 +111,9 @@ pub async fn rescued_by(db: &Db, stream: &StreamId, rules: &AccountRules, then: 
 }
 
 async fn judge_if(db: &Db, stream: &StreamId, rules: &AccountRules, then: Timestamp, what_if: WhatIf) -> DbResult<Judge> {
-    let held: Held = held_at(db, stream, then, what_if.released).await?;
-    let cap = what_if.cap.or(cap_at(db, stream, then).await?);
+    let decided = Decided::of(db, stream).await?;
+    let held = decided.held_at(then, what_if.released);
+    let cap = what_if.cap.or(decided.cap_at(then));
     let Some(window) = what_if.window else { return Ok(Judge::at(then, rules, cap, held)) };
     let span = PlanSpan { from: Timestamp::MIN, plan: String::new(), version: 0, window };
     let other = AccountRules { zone: rules.zone.clone(), history: PlanHistory::new(vec![span]) };

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::forecast::{Amount, WhatIf, forecast, rescued_by};
-use super::judge::{AccountRules, Cap, days_gained};
-use super::rules::{AccountPlans, Plans, cap_at, held_at, judge_at};
+use super::judge::{AccountRules, Cap, Held, days_gained};
+use super::rules::{AccountPlans, Decided, Plans};
 use super::{Retention, RetentionError, RetentionResult};
 use crate::db::{BlockSums, StreamRow};
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp, Window};
@@ -110,7 +110,8 @@ impl Retention {
 
     async fn stream_overview(&self, row: &StreamRow, rules: &AccountRules, now: Timestamp) -> RetentionResult<StreamOverview> {
         let db = self.db();
-        let judge = judge_at(db, &row.id, rules, now).await?;
+        let decided = Decided::of(db, &row.id).await?;
+        let judge = decided.judge_at(rules, now);
         let (marked, next_due) = db.marked_sums(&row.id).await?;
         let outside = match judge.window_start() {
             Some(from) => db.sum_blocks(&row.id, TimeRange::ALL, from).await?,
@@ -120,20 +121,20 @@ impl Retention {
             stream: row.id.clone(),
             removed: row.removed_at.is_some(),
             window_start_us: judge.window_start().map(Timestamp::as_micros),
-            cap_hours: cap_at(db, &row.id, now).await?.map(|cap| cap.hours),
+            cap_hours: decided.cap_at(now).map(|cap| cap.hours),
             stored: db.sum_blocks(&row.id, TimeRange::ALL, Timestamp::MAX).await?.into(),
             outside: Amount::from(outside).without(marked.into()),
             marked: marked.into(),
             next_due_us: next_due.map(Timestamp::as_micros),
-            held: self.held_amount(&row.id, now).await?,
+            held: self.held_amount(&row.id, &decided.held_at(now, None)).await?,
         })
     }
 
-    async fn held_amount(&self, stream: &StreamId, now: Timestamp) -> RetentionResult<Amount> {
+    async fn held_amount(&self, stream: &StreamId, held: &Held) -> RetentionResult<Amount> {
         let mut amount = Amount::default();
         // A block that two ranges touch counts once.
         let mut counted_to = Timestamp::MIN;
-        for range in held_at(self.db(), stream, now, None).await?.merged() {
+        for range in held.merged() {
             let Ok(rest) = TimeRange::new(range.start().max(counted_to), range.end()) else { continue };
             let sums = self.db().sum_blocks(stream, rest, Timestamp::MAX).await?;
             counted_to = counted_to.max(sums.last_end.unwrap_or(counted_to));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::judge::{AccountRules, Cap, Held, HeldRange, Judge, Prune};
 use crate::accounts::{Accounts, AccountsError};
-use crate::db::{Db, DbError, DbResult};
+use crate::db::{CapRow, Db, DbError, DbResult, HoldRow};
 use crate::media::{AccountId, StreamId, Timestamp};
 
 /// Which plans accounts have.
@@ -48,21 +48,33 @@ impl Plans for AccountPlans {
     }
 }
 
-/// The cap that holds, held or will hold at `t`, as far as it is known.
-pub(super) async fn cap_at(db: &Db, stream: &StreamId, t: Timestamp) -> DbResult<Option<Cap>> {
-    let caps = db.caps(stream).await?;
-    Ok(caps.iter().rev().find(|c| c.from <= t).and_then(|c| c.hours).map(|hours| Cap { hours }))
+/// What people decided about one stream, read once for as many moments as are asked about.
+pub(super) struct Decided {
+    caps: Vec<CapRow>,
+    holds: Vec<HoldRow>,
 }
 
-/// What is held of the stream at `t`, without the hold `released`.
-pub(super) async fn held_at(db: &Db, stream: &StreamId, t: Timestamp, released: Option<i64>) -> DbResult<Held> {
-    let holds = db.holds_on(stream).await?;
-    let active = holds.iter().filter(|h| h.active_at(t) && Some(h.id) != released);
-    Ok(Held::new(active.map(|h| HeldRange { hold: h.id, range: h.kept() }).collect()))
+impl Decided {
+    pub(super) async fn of(db: &Db, stream: &StreamId) -> DbResult<Decided> {
+        Ok(Decided { caps: db.caps(stream).await?, holds: db.holds_on(stream).await? })
+    }
+    /// The cap that holds, held or will hold at `t`, as far as it is known.
+    pub(super) fn cap_at(&self, t: Timestamp) -> Option<Cap> {
+        self.caps.iter().rev().find(|c| c.from <= t).and_then(|c| c.hours).map(|hours| Cap { hours })
+    }
+    /// What is held of the stream at `t`, without the hold `released`.
+    pub(super) fn held_at(&self, t: Timestamp, released: Option<i64>) -> Held {
+        let active = self.holds.iter().filter(|h| h.active_at(t) && Some(h.id) != released);
+        Held::new(active.map(|h| HeldRange { hold: h.id, range: h.kept() }).collect())
+    }
+    pub(super) fn judge_at(&self, rules: &AccountRules, t: Timestamp) -> Judge {
+        Judge::at(t, rules, self.cap_at(t), self.held_at(t, None))
+    }
 }
 
+/// See [`Decided::judge_at`].
 pub(super) async fn judge_at(db: &Db, stream: &StreamId, rules: &AccountRules, t: Timestamp) -> DbResult<Judge> {
-    Ok(Judge::at(t, rules, cap_at(db, stream, t).await?, held_at(db, stream, t, None).await?))
+    Ok(Decided::of(db, stream).await?.judge_at(rules, t))
 }
 
 /// A decision as marks, receipts and the audit log keep it.

@@ -12,7 +12,7 @@ use retroview::retention::{RetentionError, RunReport, Settings, Stop};
 use crate::calendar::{self, DAY_US};
 use crate::dice::Dice;
 use crate::model::{Customer, Fate, Model, Months, Stream};
-use crate::sabotage::{self, Obstacle};
+use crate::sabotage::{self, Obstacle, Switch};
 use crate::tally::Tally;
 use crate::world::{Template, World};
 use crate::{Outcome, steps};
@@ -22,6 +22,9 @@ const EARLIEST: i64 = 1_767_225_600;
 pub const PLANS: [(&str, Months); 4] = [("month", Some(1)), ("basic", Some(3)), ("extended", Some(6)), ("premium", None)];
 /// They set their clocks by an hour, by half an hour, far from UTC on either side, and not at all.
 const ZONES: [&str; 5] = ["Europe/Paris", "Pacific/Auckland", "Australia/Lord_Howe", "America/St_Johns", "UTC"];
+/// From this seed on the dice fall for more than they did at first. Seeds below it keep the history they had when they were
+/// written down.
+pub const SECOND_COURSE: u64 = 1 << 63;
 /// Lines of the log that are kept.
 const LOG_MAX: usize = 400;
 /// A run may stop for the clock, and once for each account; each is confirmed.
@@ -44,6 +47,8 @@ pub struct History {
     pub changed: bool,
     /// The power may go in this step.
     armed: bool,
+    /// See [`SECOND_COURSE`].
+    pub second_course: bool,
 }
 
 impl History {
@@ -62,6 +67,7 @@ impl History {
             world: None,
             changed: false,
             armed: false,
+            second_course: seed >= SECOND_COURSE,
         }
     }
 
@@ -90,13 +96,13 @@ impl History {
     }
 
     /// All of it.
-    pub async fn live(&mut self, template: &Template, steps_max: i64) -> Outcome {
+    pub async fn live(&mut self, template: &Template) -> Outcome {
         self.begin(template).await?;
-        for _ in 0..self.dice.between(steps_max / 2, steps_max) {
+        for _ in 0..self.length() {
             self.armed = self.dice.percent(15);
             if self.armed {
                 let spare = self.dice.below(40);
-                sabotage::arm(&self.world().database(), Some(u32::try_from(spare)?)).await?;
+                self.power().arm(Some(u32::try_from(spare)?)).await?;
                 self.say(format!("(the power will go at statement {spare})"));
             }
             steps::take(self).await?;
@@ -106,6 +112,20 @@ impl History {
             }
         }
         self.end().await
+    }
+
+    /// In steps. Most bugs need a few blocks and one thing that happens to them, so most histories are short; some take what others
+    /// have left behind.
+    fn length(&mut self) -> i64 {
+        if !self.second_course {
+            return self.dice.between(12, 24);
+        }
+        let long = self.dice.percent(10);
+        if long { self.dice.between(24, 48) } else { self.dice.between(8, 16) }
+    }
+
+    fn power(&mut self) -> &mut Switch {
+        &mut self.world.as_mut().expect("it is there from begin on").power
     }
 
     async fn begin(&mut self, template: &Template) -> Outcome {
@@ -183,7 +203,7 @@ impl History {
 
     pub async fn disarm(&mut self) -> Outcome {
         if std::mem::take(&mut self.armed) {
-            sabotage::arm(&self.world().database(), None).await?;
+            self.power().arm(None).await?;
         }
         Ok(())
     }
@@ -196,14 +216,19 @@ impl History {
         self.tally.count("restart");
         // From its beginning.
         self.chain = Chain::default();
-        self.observe().await
+        self.observe().await.map(drop)
     }
 
     /// A run of the enforcer, with an operator at hand who confirms what it stops for.
     pub async fn enforce(&mut self) -> Outcome {
         for _ in 0..STOPS_MAX {
             let jumped = self.model.clock_jumped(self.now) || self.stopped;
-            let Some(report) = self.run().await? else { continue };
+            let Some(report) = self.run().await? else {
+                if self.second_course && self.dice.percent(50) {
+                    steps::hold_too_late(self).await?;
+                }
+                continue;
+            };
             let Some(stop) = &report.stopped else { return Ok(()) };
             let by_clock = matches!(stop, Stop::ClockForward { .. } | Stop::ClockBackward { .. });
             anyhow::ensure!(by_clock && jumped || matches!(stop, Stop::TooMuch { .. }) && self.share_percent < 100, "it stopped: {stop}");
@@ -275,12 +300,12 @@ impl History {
             } else {
                 anyhow::ensure!(marked + swept == 0, "it marked or swept although the clock had jumped");
             }
-            return self.observe().await;
+            return self.observe().await.map(drop);
         }
         self.say(format!("run: marked {marked}, took {} marks off, swept {swept}", report.rescued));
         self.model.ran(self.now);
-        self.observe().await?;
-        self.look().await
+        let rows = self.observe().await?;
+        self.look_through(&rows).await
     }
 
     /// Each run goes on with what people asked to be erased, also one that stops.

@@ -17,7 +17,7 @@ use crate::model::{Block, Erased, Fate};
 const ALL: u32 = 10_000;
 
 /// Rows as they are.
-struct Rows {
+pub struct Rows {
     blocks: HashMap<BlockId, BlockInfo>,
     marks: HashMap<BlockId, MarkRow>,
 }
@@ -31,7 +31,7 @@ impl History {
     }
 
     /// What a run that was cut short may or may not have done is looked up, and it must have had the right to.
-    pub async fn observe(&mut self) -> Outcome {
+    pub async fn observe(&mut self) -> Outcome<Rows> {
         let rows = self.rows().await?;
         let starts = self.model.window_starts(self.now);
         let mut fates = Vec::new();
@@ -58,18 +58,23 @@ impl History {
         for (i, fate, whole) in fates {
             (self.model.blocks[i].fate, self.model.blocks[i].whole) = (fate, whole);
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// All of it.
     pub async fn look(&mut self) -> Outcome {
         let rows = self.rows().await?;
+        self.look_through(&rows).await
+    }
+
+    /// All of it, where nothing has happened since these rows were read.
+    pub async fn look_through(&mut self, rows: &Rows) -> Outcome {
         for block in &self.model.blocks {
-            self.look_at(block, &rows).await.with_context(|| name(block))?;
+            self.look_at(block, rows).await.with_context(|| name(block))?;
         }
         let known = self.model.blocks.iter().filter(|b| rows.blocks.contains_key(&b.id)).count();
         ensure!(known == rows.blocks.len(), "there are rows of blocks that nobody recorded");
-        self.look_at_marks(&rows)?;
+        self.look_at_marks(rows)?;
         self.follow_the_chain().await?;
         self.changed = false;
         // What is wrong with sums stays wrong until the end of the history, where it is looked for in any case.

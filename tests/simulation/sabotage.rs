@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use sqlx::{Connection, SqliteConnection};
 
 use crate::Outcome;
@@ -32,6 +33,22 @@ const STEPS: [(&str, &str); 20] = [
     ("retention_forecasts", "INSERT"),
     ("retention_state", "UPDATE"),
 ];
+/// Nothing that is held is marked, and nothing that is held is taken by a sweep: looked at in the very statement, since what a run
+/// does wrong in one step it may put right in a later one, and no look between two runs would see it.
+const WITNESSES: [&str; 2] = [
+    "CREATE TRIGGER witness_mark AFTER INSERT ON marks BEGIN
+         SELECT RAISE(ABORT, 'a block is marked that is held') FROM blocks b, holds h JOIN hold_streams s ON s.hold = h.id
+         WHERE b.id = NEW.block AND s.stream_key = b.stream_key AND h.released_us IS NULL
+           AND ifnull(h.expires_us > NEW.marked_us, 1)
+           AND h.start_us - h.margin_before_us < b.end_us AND h.end_us + h.margin_after_us > b.start_us;
+     END",
+    "CREATE TRIGGER witness_sweep AFTER UPDATE OF sweep ON marks WHEN OLD.sweep IS NULL AND NEW.sweep IS NOT NULL BEGIN
+         SELECT RAISE(ABORT, 'a sweep takes a block that is held') FROM blocks b, sweeps w, holds h JOIN hold_streams s ON s.hold = h.id
+         WHERE b.id = NEW.block AND w.id = NEW.sweep AND s.stream_key = b.stream_key AND h.released_us IS NULL
+           AND ifnull(h.expires_us > w.begun_us, 1)
+           AND h.start_us - h.margin_before_us < b.end_us AND h.end_us + h.margin_after_us > b.start_us;
+     END",
+];
 /// What an error says that is our doing.
 const SIGN: &str = "the power went at ";
 
@@ -52,25 +69,36 @@ pub async fn install(database: &Path) -> Outcome {
              END"
         ));
     }
-    // It is copied as one file: nothing may be left in the log beside it.
-    statements.push("PRAGMA wal_checkpoint(TRUNCATE)".into());
+    statements.extend(WITNESSES.map(str::to_owned));
     for statement in statements {
         sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await?;
     }
+    // It is copied as one file: nothing may be left in the log beside it.
+    let (busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut conn).await?;
+    ensure!(busy == 0, "somebody still uses the database that is to be copied");
     Ok(conn.close().await?)
 }
 
-/// Lets so many statements through; `None`: all of them again.
-pub async fn arm(database: &Path, spare: Option<u32>) -> Outcome {
-    let mut conn = connect(database).await?;
-    sqlx::query("UPDATE power SET spare = ?").bind(spare.map_or(-1, i64::from)).execute(&mut conn).await?;
-    Ok(conn.close().await?)
+/// Turns the power off. It is a connection that lasts as long as the history: opening one costs as much as a hundred statements.
+pub struct Switch(SqliteConnection);
+
+impl Switch {
+    pub async fn of(database: &Path) -> Outcome<Switch> {
+        Ok(Switch(connect(database).await?))
+    }
+    /// Lets so many statements through; `None`: all of them again.
+    pub async fn arm(&mut self, spare: Option<u32>) -> Outcome {
+        sqlx::query("UPDATE power SET spare = ?").bind(spare.map_or(-1, i64::from)).execute(&mut self.0).await?;
+        Ok(())
+    }
 }
 
 /// At which step the power went, if that is what the error says.
 pub fn step_of(error: &str) -> Option<String> {
     let (_, step) = error.split_once(SIGN)?;
-    Some(step.split(' ').take(2).collect::<Vec<_>>().join(" "))
+    // An error that has a cause ends with a colon.
+    let words: Vec<&str> = step.split([' ', ':']).take(2).collect();
+    Some(words.join(" "))
 }
 
 /// Every step there is, as [`step_of`] names them.

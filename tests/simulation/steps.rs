@@ -309,6 +309,27 @@ fn held(h: &mut History, id: i64, c: usize, new: &NewHold, streams: Vec<usize>) 
 async fn hold(h: &mut History) -> Outcome {
     let c = h.dice.below(h.model.customers.len());
     let (new, streams) = new_hold(h, c)?;
+    place(h, c, new, streams).await
+}
+
+/// A sweep was cut short, and before it is taken up again somebody places a hold over what it had begun to take.
+pub async fn hold_too_late(h: &mut History) -> Outcome {
+    let taken: Vec<usize> = (0..h.model.blocks.len()).filter(|b| h.model.blocks[*b].fate == Fate::Taken).collect();
+    let Some(b) = h.dice.pick(&taken) else { return Ok(()) };
+    let c = h.model.streams[h.model.blocks[b].stream].customer;
+    let (mut new, _) = new_hold(h, c)?;
+    let streams = over_block(h, b, &mut new);
+    place(h, c, new, streams).await
+}
+
+/// Moves the hold over this block.
+fn over_block(h: &History, b: usize, new: &mut NewHold) -> Vec<usize> {
+    let block = &h.model.blocks[b];
+    (new.range, new.streams) = (block.range, vec![h.model.streams[block.stream].id.clone()]);
+    vec![block.stream]
+}
+
+async fn place(h: &mut History, c: usize, new: NewHold, streams: Vec<usize>) -> Outcome {
     let done = h.world().db.place_hold(&new, h.now, h.event("hold.placed")).await;
     if matches!(done, Err(DbError::Erasing { .. })) {
         ensure!(h.model.erasures.iter().any(|e| !e.finished), "a hold was refused for an erasure that is over");
@@ -442,8 +463,15 @@ async fn meanwhile_hold(h: &mut History) -> Outcome {
         return hold(h).await;
     }
     h.disarm().await?;
-    before_a_sweep(h).await?;
-    let (new, streams) = new_hold(h, 0)?;
+    let leaving = if h.second_course && h.dice.percent(50) { before_a_mark(h).await? } else { None };
+    if leaving.is_none() {
+        before_a_sweep(h).await?;
+    }
+    let (mut new, mut streams) = new_hold(h, 0)?;
+    if let Some(b) = leaving {
+        streams = over_block(h, b, &mut new);
+        h.tally.count("hold placed over what a run was about to mark");
+    }
     let (now, event, wanted) = (h.now, h.event("hold.placed"), new.clone());
     let placed = Arc::new(Mutex::new(None));
     let answer = Arc::clone(&placed);
@@ -463,6 +491,22 @@ async fn meanwhile_hold(h: &mut History) -> Outcome {
     h.model.holds.last_mut().expect("just pushed").id = id.expect("it was done");
     h.tally.count("hold placed during a run");
     Ok(())
+}
+
+/// To the moment at which a block of the first account has just left, and no run yet: which block.
+async fn before_a_mark(h: &mut History) -> Outcome<Option<usize>> {
+    let kept = |b: &Block| b.fate == Fate::Kept && h.model.streams[b.stream].customer == 0;
+    let kept: Vec<usize> = (0..h.model.blocks.len()).filter(|b| kept(&h.model.blocks[*b])).collect();
+    let Some(b) = h.dice.pick(&kept) else { return Ok(None) };
+    let Some(leaves) = h.model.leaves(&h.model.blocks[b], h.now) else { return Ok(None) };
+    pass(h, leaves.saturating_add_micros(-HOUR_US)).await?;
+    if h.now >= leaves || h.model.last_run != Some(h.now) {
+        return Ok(None);
+    }
+    h.now = leaves;
+    settle(h).await?;
+    let waits = h.model.blocks[b].maybe_marked.is_none() && !h.model.clock_jumped(h.now);
+    Ok(waits.then_some(b))
 }
 
 /// To the moment at which a run will sweep something, and no run yet.

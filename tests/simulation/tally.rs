@@ -12,6 +12,9 @@ impl Tally {
     pub fn add(&mut self, what: impl Into<String>, n: u64) {
         *self.0.entry(what.into()).or_default() += n;
     }
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(what, n)| (what.as_str(), *n))
+    }
     pub fn merge(&mut self, other: Tally) {
         other.0.into_iter().for_each(|(what, n)| self.add(what, n));
     }

@@ -14,7 +14,7 @@ use retroview::store::MediaRoot;
 use tempfile::TempDir;
 
 use crate::Outcome;
-use crate::sabotage;
+use crate::sabotage::{self, Switch};
 
 /// Syncing costs nothing here, so that what is simulated need not leave it out.
 const IN_MEMORY: &str = "/dev/shm";
@@ -24,7 +24,7 @@ pub fn folder() -> Outcome<TempDir> {
     Ok(if place.is_dir() { tempfile::tempdir_in(place)? } else { tempfile::tempdir()? })
 }
 
-/// An empty database with all its tables, which every history begins with a copy of.
+/// An empty database with all its tables, which every history begins with a copy of: making one takes as long as living one.
 pub struct Template {
     dir: TempDir,
 }
@@ -40,8 +40,12 @@ impl Template {
         Ok(template)
     }
     fn path(&self) -> PathBuf {
-        self.dir.path().join("retroview.db")
+        database(&self.dir)
     }
+}
+
+fn database(dir: &TempDir) -> PathBuf {
+    dir.path().join("retroview.db")
 }
 
 /// A plan that an operator added: one month, so that histories need not be long.
@@ -61,38 +65,36 @@ pub struct World {
     pub accounts: Accounts,
     pub bought: Arc<Bought>,
     pub enforcer: Enforcer,
+    pub power: Switch,
     settings: Settings,
 }
 
 impl World {
     pub async fn new(template: &Template, settings: Settings) -> Outcome<World> {
         let dir = folder()?;
-        std::fs::copy(template.path(), dir.path().join("retroview.db"))?;
+        std::fs::copy(template.path(), database(&dir))?;
         let root = MediaRoot::open_or_create(&dir.path().join("media"), None)?;
-        let db = sqlite::open(&dir.path().join("retroview.db")).await?;
+        let power = Switch::of(&database(&dir)).await?;
+        let db = sqlite::open_with_one_reader(&database(&dir)).await?;
         db.set_media_root_id(root.id()).await?;
-        Ok(Self::around(dir, root, db, settings))
+        Ok(Self::around(dir, root, db, power, settings))
     }
 
-    fn around(dir: TempDir, root: MediaRoot, db: Db, settings: Settings) -> World {
+    fn around(dir: TempDir, root: MediaRoot, db: Db, power: Switch, settings: Settings) -> World {
         let index = Index::new(db.clone(), root.clone());
         let accounts = Accounts::new(db.clone());
         let bought = Arc::new(Bought { plans: AccountPlans(accounts.clone()), db: db.clone(), meanwhile: Mutex::default() });
         let enforcer = Enforcer::new(index.clone(), root.clone(), bought.clone(), settings.clone());
-        World { dir, root, db, index, accounts, bought, enforcer, settings }
-    }
-
-    pub fn database(&self) -> PathBuf {
-        self.dir.path().join("retroview.db")
+        World { dir, root, db, index, accounts, bought, enforcer, power, settings }
     }
 
     /// Another process on what the one before left behind.
     pub async fn restart(self) -> Outcome<World> {
-        let World { dir, root, db, settings, .. } = self;
+        let World { dir, root, db, power, settings, .. } = self;
         drop(db);
-        let db = sqlite::open(&dir.path().join("retroview.db")).await?;
+        let db = sqlite::open_with_one_reader(&database(&dir)).await?;
         let root = MediaRoot::open(root.path(), db.media_root_id().await?.as_deref())?;
-        let world = Self::around(dir, root, db, settings);
+        let world = Self::around(dir, root, db, power, settings);
         let report = recover(&world.index, &world.root).await?;
         anyhow::ensure!(report.busy.is_empty() && report.failed.is_empty(), "recovery left something: {report:?}");
         Ok(world)

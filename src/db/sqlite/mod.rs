@@ -76,17 +76,26 @@ pub async fn open(path: &Path) -> DbResult<Db> {
     Ok(Arc::new(SqliteDb::open(path).await?))
 }
 
+/// As [`open`], with one reader: for a process that asks one thing after another. Each further reader is a thread that reads the
+/// schema and prepares every statement for itself, which is most of the work of a process that lives for a moment.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with_one_reader(path: &Path) -> DbResult<Db> {
+    Ok(Arc::new(SqliteDb::open_as(path, BUSY, 1).await?))
+}
+
 impl SqliteDb {
     /// See [`open`].
     ///
     /// # Errors
     /// As [`open`].
     pub async fn open(path: &Path) -> DbResult<SqliteDb> {
-        Self::open_waiting(path, BUSY).await
+        Self::open_as(path, BUSY, READERS).await
     }
 
     /// `busy`: how long another process's transaction is waited for.
-    async fn open_waiting(path: &Path, busy: Duration) -> DbResult<SqliteDb> {
+    async fn open_as(path: &Path, busy: Duration, readers_max: u32) -> DbResult<SqliteDb> {
         prepare(path).await?;
         let options = options(path).busy_timeout(busy);
         let writer = SqlitePoolOptions::new()
@@ -97,7 +106,7 @@ impl SqliteDb {
             .test_before_acquire(false);
         let writer = writer.connect_with(options.clone()).await.map_err(|e| open_error(path, e))?;
         let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
+            .max_connections(readers_max)
             .acquire_timeout(busy * 3)
             .idle_timeout(None)
             .max_lifetime(None)

@@ -88,7 +88,7 @@ async fn the_database_of_a_newer_version_is_refused() {
 async fn a_lock_that_does_not_go_away_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("retroview.db");
-    let db: Db = Arc::new(SqliteDb::open_waiting(&path, Duration::from_millis(100)).await.unwrap());
+    let db: Db = Arc::new(SqliteDb::open_as(&path, Duration::from_millis(100), 1).await.unwrap());
     let mut other = raw(&path).await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     assert!(matches!(db.check_writable().await, Err(DbError::Locked(_))));
