@@ -164,7 +164,7 @@ pub(super) fn run(args: RetentionArgs, context: &Context) -> anyhow::Result<Exit
 
 /// Retention of this installation, for a command.
 pub(super) async fn open(database: &Database) -> anyhow::Result<Retention> {
-    let (db, root) = app::open_index(&database.config).await.map_err(start_failure)?;
+    let (db, root) = app::open_rows(&database.config).await.map_err(start_failure)?;
     let index = Index::for_command(db, root.clone());
     Ok(app::retention(&database.config, index, &root, Arc::new(SystemClock)))
 }
@@ -307,7 +307,8 @@ fn print_run(report: &RunReport, json: bool) -> anyhow::Result<Exit> {
 }
 
 fn print_forecast(forecast: &Forecast) {
-    let rows: Vec<Vec<String>> = forecast.streams.iter().map(|s| vec![s.stream.to_string(), amount(s.leaves), amount(s.rescued)]).collect();
+    let told = |a: Amount| if a.blocks == 0 { "-".into() } else { format!("{} segments, {}", a.segments, amount(a)) };
+    let rows: Vec<Vec<String>> = forecast.streams.iter().map(|s| vec![s.stream.to_string(), told(s.leaves), told(s.rescued)]).collect();
     output::print(&output::table(&["STREAM", "WOULD LEAVE", "WOULD BE RESCUED"], &rows));
     let gained = match forecast.days_gained {
         None => "without end".to_owned(),
