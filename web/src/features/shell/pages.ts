@@ -10,4 +10,5 @@ type Loader<P extends Page> = () => Promise<{ default: Component<RouteOf<P>> | C
 export const pages: { readonly [P in Page]?: Loader<P> } = {
   streams: () => import('../streams/Streams.svelte'),
   watch: () => import('../watch/Watch.svelte'),
+  wall: () => import('../wall/Wall.svelte'),
 };
