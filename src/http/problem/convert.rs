@@ -49,6 +49,7 @@ impl From<EntitlementError> for Problem {
             EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign | EntitlementError::NotOwn => {
                 Problem::new(Code::MissingScope, sentence)
             }
+            EntitlementError::NoSuchStream(stream) => Problem::unknown_stream(&stream),
             EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
             EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
             EntitlementError::VerbNotCovered(_) => Problem::new(Code::VerbNotCovered, sentence),

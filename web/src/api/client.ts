@@ -1,4 +1,7 @@
-/** The one place that sends requests to the recorder. Every answer is a `Result`; nothing here throws. */
+/**
+ * The one place that sends requests to the recorder. Every answer is a `Result`; nothing here throws. The routes of one
+ * room of the page are in a file of their own beside this one, made of `json`, `path` and `query`.
+ */
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
 import { type Problem, type Result, problemOf } from './problem';
@@ -36,9 +39,18 @@ export const api = {
     ),
 };
 
-/** The picture at a time. Same address, same picture: the browser may keep it. */
-export function frameUrl(id: string, at: WallUs, width?: number): string {
-  return streamUrl(id, 'frame.jpg', { at: toRfc3339(at), ...(width ? { width: String(width) } : {}) });
+/** The picture at a time (`null`: the newest). Same address, same picture: the browser may keep it. */
+export function frameUrl(id: string, at: WallUs | null, width?: number): string {
+  return streamUrl(id, 'frame.jpg', { ...moment(at), ...(width ? { width: String(width) } : {}) });
+}
+
+/** The keyframe at or before a time, as a file of one frame. */
+export function frameMp4Url(id: string, at: WallUs | null): string {
+  return streamUrl(id, 'frame.mp4', moment(at));
+}
+
+function moment(at: WallUs | null): Record<string, string> {
+  return at === null ? {} : { at: toRfc3339(at) };
 }
 
 export function clipUrl(id: string, r: Range): string {
@@ -61,18 +73,34 @@ export async function text(url: string, signal?: AbortSignal): Promise<Result<{ 
   }
 }
 
-function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
+export function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
   return new URL(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`, base).href;
 }
 
-function query(parameters: Record<string, string>): string {
-  return new URLSearchParams(parameters).toString();
+/** What has no value is left out. */
+export function query(parameters: Record<string, string | number | boolean | null | undefined>): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
+  return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
 }
 
-async function json<T>(path: string, options: { method?: string; body?: unknown } = {}): Promise<Result<T>> {
+/** A path of escaped parts: path('accounts', id, 'users') */
+export function path(...parts: (string | number)[]): string {
+  return parts.map((part) => encodeURIComponent(part)).join('/');
+}
+
+export interface Sending {
+  method?: string;
+  body?: unknown;
+  /** Instead of the usual patience. */
+  signal?: AbortSignal;
+}
+
+/** Sends JSON and reads JSON; `to` is relative to `/v1/`. An answer without a body is `null`. */
+export async function json<T>(to: string, options: Sending = {}): Promise<Result<T>> {
   const method = options.method ?? 'GET';
-  const answer = await send(new URL(path, base).href, {
+  const answer = await send(new URL(to, base).href, {
     method,
+    ...(options.signal ? { signal: options.signal } : {}),
     headers: {
       accept: 'application/json',
       // Proof against cross-site requests: another origin cannot add a header without asking first.
