@@ -17,6 +17,7 @@ mod links;
 mod media;
 mod metrics;
 mod playlists;
+mod probe;
 mod receipts;
 mod retention;
 mod session;
@@ -56,6 +57,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(signing_keys::routes())
         .merge(streams::routes())
         .merge(bookmarks::routes())
+        .merge(probe::routes())
         .merge(ingest::routes())
         .merge(urls::routes())
         .merge(playlists::routes())
