@@ -11,7 +11,7 @@ type Schemas = components['schemas'];
  * As generated, but with a type of its own for wall time: every number called `…_us` that is not a length. And what may
  * be null is always there: the document calls it optional, the recorder writes `null`.
  */
-type Timed<T> = T extends readonly (infer Item)[]
+export type Timed<T> = T extends readonly (infer Item)[]
   ? Timed<Item>[]
   : T extends object
     ? { [K in keyof T]-?: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }
@@ -22,7 +22,10 @@ export type Session = Timed<Schemas['Session']>;
 
 export type LinkInfo = Timed<Schemas['LinkInfo']>;
 
-export type Stream = Timed<Schemas['Stream']>;
+export type Stream = Timed<Schemas['Stream']> & {
+  bitrate_bps?: number | null;
+  last_gap?: { start_us: WallUs; end_us: WallUs | null; cause: GapCause } | null;
+};
 
 /** Where retention stands; `stopped` while nothing is deleted until an operator has looked. */
 export type RetentionStatus = Timed<Schemas['RetentionStatus']>;

@@ -1,3 +1,5 @@
+import { admin } from './en/admin';
+import { manage } from './en/manage';
 import { app } from './en/app';
 import { keep } from './en/keep';
 import { player } from './en/player';
@@ -11,6 +13,8 @@ import { timeline } from './en/timeline';
  */
 export const en = {
   ...app,
+  ...manage,
+  ...admin,
   ...keep,
   ...player,
   ...retention,

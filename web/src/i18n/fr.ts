@@ -1,3 +1,5 @@
+import { admin } from './fr/admin';
+import { manage } from './fr/manage';
 import { app } from './fr/app';
 import { keep } from './fr/keep';
 import { player } from './fr/player';
@@ -9,6 +11,8 @@ import type { Messages } from './messages';
 /** Français. Espaces insécables devant « : ; ? ! » et dans les guillemets. */
 export const fr: Messages = {
   ...app,
+  ...manage,
+  ...admin,
   ...keep,
   ...player,
   ...retention,

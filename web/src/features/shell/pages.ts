@@ -9,5 +9,6 @@ type Loader<P extends Page> = () => Promise<{ default: Component<RouteOf<P>> | C
 
 export const pages: { readonly [P in Page]?: Loader<P> } = {
   streams: () => import('../streams/Streams.svelte'),
+  manage: () => import('../admin/manage/Manage.svelte'),
   watch: () => import('../watch/Watch.svelte'),
 };
