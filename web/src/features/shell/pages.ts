@@ -10,5 +10,7 @@ type Loader<P extends Page> = () => Promise<{ default: Component<RouteOf<P>> | C
 export const pages: { readonly [P in Page]?: Loader<P> } = {
   streams: () => import('../streams/Streams.svelte'),
   manage: () => import('../admin/manage/Manage.svelte'),
+  retention: () => import('../admin/retention/Retention.svelte'),
+  receipt: () => import('../admin/retention/ReceiptPage.svelte'),
   watch: () => import('../watch/Watch.svelte'),
 };
