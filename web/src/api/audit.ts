@@ -15,6 +15,7 @@ export interface AuditQuestion {
   start?: string;
   end?: string;
   before?: number;
+  limit?: number;
 }
 
 /** When the chain was last gone through, and what was found. */

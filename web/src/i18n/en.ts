@@ -1,5 +1,7 @@
 import { admin } from './en/admin';
 import { manage } from './en/manage';
+import { audit } from './en/audit';
+import { people } from './en/people';
 import { app } from './en/app';
 import { keep } from './en/keep';
 import { player } from './en/player';
@@ -13,6 +15,8 @@ import { timeline } from './en/timeline';
  */
 export const en = {
   ...app,
+  ...people,
+  ...audit,
   ...manage,
   ...admin,
   ...keep,

@@ -1,5 +1,7 @@
 import { admin } from './fr/admin';
 import { manage } from './fr/manage';
+import { audit } from './fr/audit';
+import { people } from './fr/people';
 import { app } from './fr/app';
 import { keep } from './fr/keep';
 import { player } from './fr/player';
@@ -11,6 +13,8 @@ import type { Messages } from './messages';
 /** Français. Espaces insécables devant « : ; ? ! » et dans les guillemets. */
 export const fr: Messages = {
   ...app,
+  ...people,
+  ...audit,
   ...manage,
   ...admin,
   ...keep,

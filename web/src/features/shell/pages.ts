@@ -12,5 +12,8 @@ export const pages: { readonly [P in Page]?: Loader<P> } = {
   manage: () => import('../admin/manage/Manage.svelte'),
   retention: () => import('../admin/retention/Retention.svelte'),
   receipt: () => import('../admin/retention/ReceiptPage.svelte'),
+  audit: () => import('../admin/audit/Audit.svelte'),
+  people: () => import('../admin/people/People.svelte'),
+  me: () => import('../admin/people/Me.svelte'),
   watch: () => import('../watch/Watch.svelte'),
 };
