@@ -2,6 +2,7 @@ import { admin } from './en/admin';
 import { manage } from './en/manage';
 import { audit } from './en/audit';
 import { people } from './en/people';
+import { plan } from './en/plan';
 import { app } from './en/app';
 import { keep } from './en/keep';
 import { player } from './en/player';
@@ -15,6 +16,7 @@ import { timeline } from './en/timeline';
  */
 export const en = {
   ...app,
+  ...plan,
   ...people,
   ...audit,
   ...manage,

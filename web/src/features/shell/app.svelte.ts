@@ -1,4 +1,5 @@
 /** What the whole page shares: who is signed in, where we are, whether the recorder answers. */
+import { untrack } from 'svelte';
 import { api } from '../../api/client';
 import type { Problem } from '../../api/problem';
 import type { Session } from '../../api/types';
@@ -109,7 +110,8 @@ class App {
     if (hash === location.hash) return;
     history.replaceState(history.state, '', hash);
     // The page that notes its own state knows it already; another page is a place to go.
-    if (route.page !== this.route.page) this.route = route;
+    // Untracked: an effect that notes must not run again because somebody went elsewhere.
+    if (route.page !== untrack(() => this.route.page)) this.route = route;
   }
 
   #enter(session: Session): void {

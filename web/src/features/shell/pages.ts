@@ -15,5 +15,7 @@ export const pages: { readonly [P in Page]?: Loader<P> } = {
   audit: () => import('../admin/audit/Audit.svelte'),
   people: () => import('../admin/people/People.svelte'),
   me: () => import('../admin/people/Me.svelte'),
+  account: () => import('../admin/plan/AccountPage.svelte'),
+  accounts: () => import('../admin/plan/Accounts.svelte'),
   watch: () => import('../watch/Watch.svelte'),
 };

@@ -14,6 +14,7 @@ export const admin = {
   'pager.page': '{page} of {pages}',
 
   'admin.account': 'Account',
+  'admin.every': 'All accounts',
 
   'window.unlimited': 'without end',
   'window.months': { one: '{n} month', other: '{n} months' },

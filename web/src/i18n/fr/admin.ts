@@ -16,6 +16,7 @@ export const admin: In<typeof en> = {
   'pager.page': '{page} sur {pages}',
 
   'admin.account': 'Compte',
+  'admin.every': 'Tous les comptes',
 
   'window.unlimited': 'sans limite',
   'window.months': { one: '{n} mois', other: '{n} mois' },
