@@ -16,6 +16,7 @@ mod links;
 mod media;
 mod metrics;
 mod playlists;
+mod probe;
 mod receipts;
 mod retention;
 mod session;
@@ -23,6 +24,7 @@ mod sessions;
 mod signing_keys;
 mod streams;
 mod subscriptions;
+mod thumbnails;
 mod tokens;
 mod urls;
 mod users;
@@ -53,12 +55,14 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(holds::routes())
         .merge(signing_keys::routes())
         .merge(streams::routes())
+        .merge(probe::routes())
         .merge(ingest::routes())
         .merge(urls::routes())
         .merge(playlists::routes())
         .merge(media::routes())
         .merge(clips::routes())
         .merge(frames::routes())
+        .merge(thumbnails::routes())
         .merge(coverage::routes())
         .merge(aliases::routes())
 }
