@@ -2,7 +2,8 @@
 import { json, path, query } from './client';
 import type { Result } from './problem';
 import type { WallUs } from '../time/timestamp';
-import type { Stream } from './types';
+import type { components } from './schema';
+import type { Stream, Timed } from './types';
 
 export interface NewStream {
   id: string;
@@ -11,26 +12,10 @@ export interface NewStream {
   account?: string;
 }
 
+type Schemas = components['schemas'];
 /** What a connection test found. */
-export interface Probe {
-  reached: boolean;
-  codecs?: string | null;
-  tracks: ProbedTrack[];
-  /** The first picture as a data URL; `null` where there is none. */
-  picture: string | null;
-  took_ms: number;
-  warnings: { code: 'hevc' | 'audio_recoded' | 'no_video' | 'no_picture'; detail: string }[];
-}
-
-export interface ProbedTrack {
-  kind: 'video' | 'audio';
-  codec: string;
-  width?: number | null;
-  height?: number | null;
-  fps?: number | null;
-  sample_rate?: number | null;
-  channels?: number | null;
-}
+export type Probe = Timed<Schemas['Probe']>;
+export type ProbedTrack = Timed<Schemas['ProbedTrack']>;
 
 /** A source may take its time before the first keyframe: more than other requests. */
 const probePatienceMs = 45_000;

@@ -24,10 +24,7 @@ export type Account = Timed<Schemas['Account']>;
 
 export type LinkInfo = Timed<Schemas['LinkInfo']>;
 
-export type Stream = Timed<Schemas['Stream']> & {
-  bitrate_bps?: number | null;
-  last_gap?: { start_us: WallUs; end_us: WallUs | null; cause: GapCause } | null;
-};
+export type Stream = Timed<Schemas['Stream']>;
 
 /** Where retention stands; `stopped` while nothing is deleted until an operator has looked. */
 export type RetentionStatus = Timed<Schemas['RetentionStatus']>;
