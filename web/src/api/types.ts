@@ -11,7 +11,7 @@ type Schemas = components['schemas'];
  * As generated, but with a type of its own for wall time: every number called `…_us` that is not a length. And what may
  * be null is always there: the document calls it optional, the recorder writes `null`.
  */
-type Timed<T> = T extends readonly (infer Item)[]
+export type Timed<T> = T extends readonly (infer Item)[]
   ? Timed<Item>[]
   : T extends object
     ? { [K in keyof T]-?: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }
@@ -66,4 +66,7 @@ export type CoverageRun = Timed<Schemas['RunView']>;
 /** In time order. `detail` is one sentence by the recorder, in English, often empty. */
 export type Gap = Timed<Schemas['GapView']>;
 
-export type Coverage = Timed<Schemas['CoverageView']>;
+export type Coverage = Timed<Schemas['CoverageView']> & {
+  /** Given up, and not deleted yet. */
+  marked?: { start_us: WallUs; end_us: WallUs; due_us: WallUs }[];
+};
