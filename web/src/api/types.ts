@@ -66,7 +66,4 @@ export type CoverageRun = Timed<Schemas['RunView']>;
 /** In time order. `detail` is one sentence by the recorder, in English, often empty. */
 export type Gap = Timed<Schemas['GapView']>;
 
-export type Coverage = Timed<Schemas['CoverageView']> & {
-  /** Given up, and not deleted yet. */
-  marked?: { start_us: WallUs; end_us: WallUs; due_us: WallUs }[];
-};
+export type Coverage = Timed<Schemas['CoverageView']>;
