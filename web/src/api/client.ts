@@ -5,7 +5,7 @@ import { type Problem, type Result, problemOf } from './problem';
 import type { Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
 
 /** Relative, so that the app works below any path. */
-const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
+export const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
 
 /** A request that takes longer has failed: the recorder answers in milliseconds or waits in vain. */
 const patienceMs = 20_000;
@@ -61,15 +61,15 @@ export async function text(url: string, signal?: AbortSignal): Promise<Result<{ 
   }
 }
 
-function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
+export function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
   return new URL(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`, base).href;
 }
 
-function query(parameters: Record<string, string>): string {
+export function query(parameters: Record<string, string>): string {
   return new URLSearchParams(parameters).toString();
 }
 
-async function json<T>(path: string, options: { method?: string; body?: unknown } = {}): Promise<Result<T>> {
+export async function json<T>(path: string, options: { method?: string; body?: unknown } = {}): Promise<Result<T>> {
   const method = options.method ?? 'GET';
   const answer = await send(new URL(path, base).href, {
     method,
@@ -90,7 +90,7 @@ async function json<T>(path: string, options: { method?: string; body?: unknown 
   }
 }
 
-async function send(url: string, options: RequestInit): Promise<Result<Response>> {
+export async function send(url: string, options: RequestInit): Promise<Result<Response>> {
   const timeout = AbortSignal.timeout(patienceMs);
   try {
     const response = await fetch(url, { credentials: 'same-origin', ...options, signal: options.signal ?? timeout });
