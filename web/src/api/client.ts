@@ -1,4 +1,7 @@
-/** The one place that sends requests to the recorder. Every answer is a `Result`; nothing here throws. */
+/**
+ * The one place that sends requests to the recorder. Every answer is a `Result`; nothing here throws. The routes of one
+ * room of the page are in a file of their own beside this one, made of `json`, `path` and `query`.
+ */
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
 import { type Problem, type Result, problemOf } from './problem';
@@ -65,14 +68,30 @@ export function streamUrl(id: string, what: string, parameters: Record<string, s
   return new URL(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`, base).href;
 }
 
-export function query(parameters: Record<string, string>): string {
-  return new URLSearchParams(parameters).toString();
+/** What has no value is left out. */
+export function query(parameters: Record<string, string | number | boolean | null | undefined>): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
+  return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
 }
 
-export async function json<T>(path: string, options: { method?: string; body?: unknown } = {}): Promise<Result<T>> {
+/** A path of escaped parts: path('accounts', id, 'users') */
+export function path(...parts: (string | number)[]): string {
+  return parts.map((part) => encodeURIComponent(part)).join('/');
+}
+
+export interface Sending {
+  method?: string;
+  body?: unknown;
+  /** Instead of the usual patience. */
+  signal?: AbortSignal;
+}
+
+/** Sends JSON and reads JSON; `to` is relative to `/v1/`. An answer without a body is `null`. */
+export async function json<T>(to: string, options: Sending = {}): Promise<Result<T>> {
   const method = options.method ?? 'GET';
-  const answer = await send(new URL(path, base).href, {
+  const answer = await send(new URL(to, base).href, {
     method,
+    ...(options.signal ? { signal: options.signal } : {}),
     headers: {
       accept: 'application/json',
       // Proof against cross-site requests: another origin cannot add a header without asking first.

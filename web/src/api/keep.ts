@@ -1,7 +1,7 @@
 /** What people keep of the footage: bookmarks, links for people without an account, exports, holds. */
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
-import { base, clipUrl, json, query, send } from './client';
+import { base, clipUrl, json, path, query, send } from './client';
 import type { Result } from './problem';
 import type { Forecast, Hold, NewHold, PlacedHold, ReleasedHold } from './types';
 
@@ -79,60 +79,60 @@ export interface ExportJob {
   readonly expires_at_us?: WallUs | null;
 }
 
-const part = encodeURIComponent;
 const times = (r: Range) => ({ start: toRfc3339(r.start), end: toRfc3339(r.end) });
-const page = (before: string | number | null) => (before === null ? {} : { before: String(before) });
+
+/** Lists come newest first, a page at a time: `before` is the id of the last one known. */
+type Before = string | null;
 
 export const bookmarks = {
   of: (stream: string, r: Range) =>
-    json<{ bookmarks: Bookmark[] }>(`streams/${part(stream)}/bookmarks?${query(times(r))}`),
-  all: (account: string, text: string, before: string | number | null) =>
-    json<{ bookmarks: Bookmark[] }>(
-      `accounts/${part(account)}/bookmarks?${query({ ...(text ? { q: text } : {}), ...page(before) })}`,
-    ),
+    json<{ bookmarks: Bookmark[] }>(`${path('streams', stream, 'bookmarks')}?${query(times(r))}`),
+  all: (account: string, text: string, before: Before) =>
+    json<{ bookmarks: Bookmark[] }>(`${path('accounts', account, 'bookmarks')}?${query({ q: text || null, before })}`),
   add: (stream: string, { at, end, title, note }: NewBookmark) =>
-    json<Bookmark>(`streams/${part(stream)}/bookmarks`, {
+    json<Bookmark>(path('streams', stream, 'bookmarks'), {
       method: 'POST',
       body: { at: toRfc3339(at), ...(end === null ? {} : { end: toRfc3339(end) }), title, note },
     }),
   change: (b: Bookmark, change: { title: string; note: string }) =>
-    json<Bookmark>(`streams/${part(b.stream)}/bookmarks/${part(b.id)}`, { method: 'PATCH', body: change }),
-  remove: (b: Bookmark) => json<null>(`streams/${part(b.stream)}/bookmarks/${part(b.id)}`, { method: 'DELETE' }),
+    json<Bookmark>(path('streams', b.stream, 'bookmarks', b.id), { method: 'PATCH', body: change }),
+  remove: (b: Bookmark) => json<null>(path('streams', b.stream, 'bookmarks', b.id), { method: 'DELETE' }),
 };
 
 export const shares = {
-  of: (account: string, before: string | number | null) =>
-    json<{ shares: Share[] }>(`accounts/${part(account)}/shares?${query(page(before))}`),
+  of: (account: string, before: Before) =>
+    json<{ shares: Share[] }>(`${path('accounts', account, 'shares')}?${query({ before })}`),
   make: (streams: string[], r: Range, expires: WallUs, download: boolean, note: string) =>
     json<FreshShare>('shares', {
       method: 'POST',
       body: { streams, ...times(r), expires_at: toRfc3339(expires), download, note },
     }),
-  revoke: (id: string) => json<null>(`shares/${part(id)}`, { method: 'DELETE' }),
+  revoke: (id: string) => json<null>(path('shares', id), { method: 'DELETE' }),
   /** The secret goes in the body, not in the address: no log has it. */
   open: (secret: string) => json<OpenedShare>('shares/open', { method: 'POST', body: { secret } }),
 };
 
-export const exports_ = {
-  of: (account: string | null, before: string | number | null) =>
-    json<{ exports: ExportJob[] }>(`exports?${query({ ...(account ? { account } : {}), ...page(before) })}`),
+export const jobs = {
+  /** Of one account; of all that one may see when none is named. */
+  of: (account: string | null, before: Before) =>
+    json<{ exports: ExportJob[] }>(`exports?${query({ account, before })}`),
   begin: (streams: string[], r: Range, format: ExportFormat, note: string) =>
     json<ExportJob>('exports', { method: 'POST', body: { streams, ...times(r), format, note } }),
   /** Stops one that is not done; deletes the file of one that is. */
-  remove: (id: string) => json<null>(`exports/${part(id)}`, { method: 'DELETE' }),
-  fileUrl: (id: string) => new URL(`exports/${part(id)}/file`, base).href,
+  remove: (id: string) => json<null>(path('exports', id), { method: 'DELETE' }),
+  fileUrl: (id: string) => new URL(path('exports', id, 'file'), base).href,
 };
 
 export const holds = {
   of: (account: string, after: number) =>
-    json<{ holds: Hold[] }>(`accounts/${part(account)}/holds?${query({ after: String(after) })}`),
+    json<{ holds: Hold[] }>(`${path('accounts', account, 'holds')}?${query({ after })}`),
   place: (account: string, hold: NewHold) =>
-    json<PlacedHold>(`accounts/${part(account)}/holds`, { method: 'POST', body: hold }),
+    json<PlacedHold>(path('accounts', account, 'holds'), { method: 'POST', body: hold }),
   release: (account: string, id: number) =>
-    json<ReleasedHold>(`accounts/${part(account)}/holds/${id}/release`, { method: 'POST' }),
+    json<ReleasedHold>(path('accounts', account, 'holds', id, 'release'), { method: 'POST' }),
   /** What would leave now if the hold were gone. */
   withoutIt: (account: string, id: number) =>
-    json<Forecast>(`accounts/${part(account)}/retention/forecast?${query({ released: String(id) })}`),
+    json<Forecast>(`${path('accounts', account, 'retention', 'forecast')}?${query({ released: id })}`),
 };
 
 export interface ClipFacts {

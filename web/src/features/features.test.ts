@@ -13,15 +13,37 @@ describe('an address', () => {
       { page: 'link' as const, secret: 'Zm9v_-YmFy' },
       { page: 'watch' as const, stream: 'front-door', at: null },
       { page: 'watch' as const, stream: 'front-door', at },
+      { page: 'watch' as const, stream: 'front-door', at, zoom: 0.25 },
+      { page: 'share' as const, secret: 'Zm9v_-YmFy' },
+      { page: 'streams' as const, find: 'door & gate', state: 'stalled' },
+      { page: 'wall' as const, streams: ['a', 'b', 'c'], at, zoom: 3600 },
+      { page: 'wall' as const, streams: [], at: null },
+      { page: 'retention' as const, account: null },
+      { page: 'people' as const, account: 'acme' },
+      { page: 'manage' as const, account: 'acme' },
+      { page: 'manage' as const, account: null },
+      { page: 'receipt' as const, id: 42 },
+      { page: 'audit' as const, account: 'acme', filter: { person: 'ann@example.org', from: '2026-05-03' } },
+      { page: 'system' as const },
+      { page: 'me' as const },
     ]) {
       expect(parseRoute(formatRoute(route))).toEqual(route);
     }
     expect(formatRoute({ page: 'watch', stream: 'cam1', at })).toBe('#/watch/cam1?t=2026-05-03T14:03:22.25Z');
   });
-  test.each(['', '#', '#/', '#/nowhere', '#/watch', '#/watch/', '#/link', '#/link/'])(
-    'that names nothing is the list: %j',
-    (hash) => expect(parseRoute(hash)).toEqual({ page: 'streams' }),
-  );
+  test.each([
+    '',
+    '#',
+    '#/',
+    '#/nowhere',
+    '#/watch',
+    '#/watch/',
+    '#/link',
+    '#/link/',
+    '#/share/',
+    '#/receipts/x',
+    '#/constructor',
+  ])('that names nothing is the list: %j', (hash) => expect(parseRoute(hash)).toEqual({ page: 'streams' }));
   test.each(['#/watch/cam1?t=', '#/watch/cam1?t=yesterday', '#/watch/cam1?x=1'])(
     'with a time nobody understands is the newest footage: %j',
     (hash) => expect(parseRoute(hash)).toEqual({ page: 'watch', stream: 'cam1', at: null }),

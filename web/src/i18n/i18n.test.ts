@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { gapCauses } from '../api/types';
 import { en } from './en';
@@ -11,6 +12,13 @@ const forms = (message: string | { one: string; other: string }) =>
 describe('both languages', () => {
   test('have the same keys', () => {
     expect(Object.keys(fr).sort()).toEqual(Object.keys(en).sort());
+  });
+  test('say nothing twice: a later file would silently take the place of an earlier one', () => {
+    const folder = new URL('./en/', import.meta.url);
+    const keys = readdirSync(folder).flatMap((file) =>
+      [...readFileSync(new URL(file, folder), 'utf8').matchAll(/^ {2}'([a-z0-9_.]+)':/gm)].map((m) => m[1]),
+    );
+    expect(keys.sort()).toEqual(Object.keys(en).sort());
   });
   test.each(Object.keys(en) as Key[])('say the same with the same values: %s', (key) => {
     expect(forms(fr[key]).map(places)).toEqual(forms(en[key]).map(places));

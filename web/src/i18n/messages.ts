@@ -7,6 +7,9 @@ export type TextKey = Exclude<Key, PluralKey>;
 /** Every language has every key: a missing one does not compile. */
 export type Messages = { readonly [K in Key]: (typeof en)[K] extends string ? string : Plural };
 
+/** One file of another language: every sentence of the English one, in the same form. */
+export type In<English> = { readonly [K in keyof English]: English[K] extends string ? string : Plural };
+
 export type Values = Readonly<Record<string, string | number>>;
 
 /** Puts values into `{name}` places. A place without a value stays visible, so that it is noticed. */

@@ -10,7 +10,7 @@ function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return sources(path);
-    const counts = /\.(ts|svelte)$/.test(path) && !/\.test\.ts$|i18n\/(en|fr)\.ts$/.test(path);
+    const counts = /\.(ts|svelte)$/.test(path) && !/\.test\.ts$|i18n\/(en|fr)(\.ts|\/.*)$/.test(path);
     return counts ? [readFileSync(path, 'utf8')] : [];
   });
 }

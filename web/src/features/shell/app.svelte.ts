@@ -2,6 +2,7 @@
 import { api } from '../../api/client';
 import type { Problem } from '../../api/problem';
 import type { Session } from '../../api/types';
+import { type Role, roleOf } from './places';
 import { type Route, formatRoute, parseRoute } from './route';
 import { settings } from './settings.svelte';
 
@@ -16,6 +17,11 @@ class App {
   route = $state.raw<Route>({ page: 'streams' });
   /** The last question to the recorder got no answer. */
   offline = $state(false);
+
+  /** `null` for whoever is not signed in: behind a share's link, nobody's menu. */
+  get role(): Role | null {
+    return this.access.kind === 'signed_in' ? roleOf(this.access.session.role) : null;
+  }
 
   start(): void {
     const follow = () => (this.route = parseRoute(location.hash));
@@ -70,7 +76,10 @@ class App {
   /** Writes the place into the address without a step in the history. */
   note(route: Route): void {
     const hash = formatRoute(route);
-    if (hash !== location.hash) history.replaceState(history.state, '', hash);
+    if (hash === location.hash) return;
+    history.replaceState(history.state, '', hash);
+    // The page that notes its own state knows it already; another page is a place to go.
+    if (route.page !== this.route.page) this.route = route;
   }
 
   #enter(session: Session): void {

@@ -1,0 +1,26 @@
+/** The list of streams and their states. */
+export const streams = {
+  'streams.title': 'Streams',
+  'streams.count': { one: '{n} stream', other: '{n} streams' },
+  'streams.find': 'Find a stream',
+  'streams.none': 'No streams yet.',
+  'streams.none.hint': 'Add the first one on the recorder:',
+  'streams.no_match': 'No stream is called “{text}”.',
+  'streams.failed': 'The list could not be loaded.',
+  'streams.retry': 'Try again',
+  'streams.since': 'recorded since {day}',
+  'streams.nothing_yet': 'nothing recorded yet',
+  'streams.no_picture': 'No picture yet',
+  'streams.no_picture_now': 'No picture to show',
+  'streams.sound_only': 'Sound only',
+  'streams.picture_of': 'Picture of {title}',
+
+  'state.recording': 'Recording',
+  'state.connecting': 'Connecting',
+  'state.stalled': 'Nothing arrives',
+  'state.backing_off': 'Waiting to retry',
+  'state.quarantined': 'Set apart',
+  'state.disabled': 'Off',
+  'state.paused': 'Paused',
+  'state.file': 'Imported',
+} as const;
