@@ -69,7 +69,8 @@ export function nudge(marks: Marks, edge: 'start' | 'end', byUs: number): Marks 
   let moved = at + byUs;
   if (other !== undefined) {
     const least = 100 * MILLISECOND_US;
-    moved = edge === 'start' ? Math.min(moved, Math.max(at, other - least)) : Math.max(moved, Math.min(at, other + least));
+    moved =
+      edge === 'start' ? Math.min(moved, Math.max(at, other - least)) : Math.max(moved, Math.min(at, other + least));
   }
   return { ...marks, [edge]: wallUs(moved) };
 }

@@ -20,7 +20,11 @@ export function captionOf(title: string, at: WallUs, zone: Zone): string {
 }
 
 /** The strip's height and its letters' for a picture of that width: as large as fits on one line, and readable. */
-export function stripOf(width: number, height: number, measure: (px: number) => number): { px: number; height: number } {
+export function stripOf(
+  width: number,
+  height: number,
+  measure: (px: number) => number,
+): { px: number; height: number } {
   const padding = 12;
   let px = Math.max(12, Math.round(height / 32));
   while (px > 9 && measure(px) > width - 2 * padding) px -= 1;
@@ -30,7 +34,12 @@ export function stripOf(width: number, height: number, measure: (px: number) => 
 const family = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
 /** The picture at its own size, and below it the caption; nothing of the picture is covered. */
-export function drawStill(picture: CanvasImageSource, width: number, height: number, caption: string): HTMLCanvasElement {
+export function drawStill(
+  picture: CanvasImageSource,
+  width: number,
+  height: number,
+  caption: string,
+): HTMLCanvasElement {
   const canvas = document.createElement('canvas');
   const ctx = canvas.getContext('2d');
   if (!ctx) throw new Error('a canvas without a context');
