@@ -6,15 +6,18 @@ import type { Result } from './problem';
 import type { Forecast, Hold, NewHold, PlacedHold, ReleasedHold } from './types';
 
 export interface Bookmark {
-  readonly id: string;
+  readonly id: number;
   readonly stream: string;
   readonly at_us: WallUs;
   /** `null`: a moment rather than a range. */
   readonly end_us: WallUs | null;
   readonly title: string;
   readonly note: string;
+  /** As in the audit log: `user ann`. */
   readonly author: string;
   readonly created_at_us: WallUs;
+  /** Whether whoever asks may change and remove it. */
+  readonly mine: boolean;
 }
 
 export interface NewBookmark {
@@ -82,7 +85,7 @@ export interface ExportJob {
 const times = (r: Range) => ({ start: toRfc3339(r.start), end: toRfc3339(r.end) });
 
 /** Lists come newest first, a page at a time: `before` is the id of the last one known. */
-type Before = string | null;
+type Before = string | number | null;
 
 export const bookmarks = {
   of: (stream: string, r: Range) =>

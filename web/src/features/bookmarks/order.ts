@@ -15,12 +15,3 @@ export function current(list: readonly Bookmark[], at: WallUs | null): Bookmark 
   if (at === null) return null;
   return list.reduce<Bookmark | null>((last, bookmark) => (bookmark.at_us <= at ? bookmark : last), null);
 }
-
-/** Viewers change their own; managers may remove any. */
-export function mayChange(bookmark: Bookmark, user: string): boolean {
-  return bookmark.author === user;
-}
-
-export function mayRemove(bookmark: Bookmark, user: string, role: string): boolean {
-  return mayChange(bookmark, user) || role === 'manager' || role === 'operator';
-}
