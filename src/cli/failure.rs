@@ -51,6 +51,7 @@ impl From<EntitlementError> for Failure {
         let (exit, hint) = match &error {
             E::Db(_) | E::Hash(_) | E::Random(_) => return Failure::from_error(error.into()),
             E::UnknownUser(_) => (Exit::NotFound, "retroview users list"),
+            E::NoSuchStream(_) => (Exit::NotFound, "retroview streams list --removed"),
             E::UnknownSession(_) => (Exit::NotFound, "retroview users sessions NAME"),
             E::UnknownToken(_) => (Exit::NotFound, "retroview tokens list"),
             E::UserExists(_) | E::LastOperator => (Exit::Conflict, "retroview users list"),

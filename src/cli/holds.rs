@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
 use crate::accounts::By;
 use crate::clock::{Clock, SystemClock};
 use crate::db::{HoldRow, NewHold, Release};
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
-use crate::retention::Retention;
+use crate::retention::{HoldState, HoldView, Retention};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -113,7 +112,7 @@ pub(super) fn run(args: HoldsArgs, context: &Context) -> anyhow::Result<Exit> {
                 };
                 let placed = desk.place_hold(&by, new).await.map_err(failure)?;
                 if json {
-                    output::print_json(&view(placed.row, now))?;
+                    output::print_json(&HoldView::of(placed.row, now))?;
                     return Ok(Exit::Ok);
                 }
                 output::print_line(&format!("hold {}, {} blocks rescued", placed.row.id, placed.rescued));
@@ -123,7 +122,7 @@ pub(super) fn run(args: HoldsArgs, context: &Context) -> anyhow::Result<Exit> {
                 Ok(Exit::Ok)
             }
             HoldsCommand::Show { hold } => {
-                output::print_json(&view(find(&database.db, hold).await?, now))?;
+                output::print_json(&HoldView::of(find(&database.db, hold).await?, now))?;
                 Ok(Exit::Ok)
             }
             HoldsCommand::Release { hold, by } => {
@@ -163,7 +162,7 @@ async fn list(desk: &Retention, account: Option<AccountId>, now: Timestamp, json
         let after = holds.last().map_or(0, |h| h.id);
         let page = desk.holds(account.as_ref(), after, PAGE).await.map_err(failure)?;
         let full = page.len() == PAGE as usize;
-        holds.extend(page.into_iter().map(|row| view(row, now)));
+        holds.extend(page.into_iter().map(|row| HoldView::of(row, now)));
         if !full {
             break;
         }
@@ -173,63 +172,19 @@ async fn list(desk: &Retention, account: Option<AccountId>, now: Timestamp, json
         return Ok(Exit::Ok);
     }
     let moment = |us: i64| Timestamp::from_micros(us).to_rfc3339(0);
-    let rows: Vec<Vec<String>> = holds
-        .iter()
-        .map(|h| {
-            let (from, to) = (moment(h.start_us), moment(h.end_us));
-            vec![h.id.to_string(), h.account.clone(), h.streams.join(","), from, to, h.state.into(), h.case.clone(), h.reason.clone()]
-        })
-        .collect();
-    output::print(&output::table(&["HOLD", "ACCOUNT", "STREAMS", "FROM", "TO", "STATE", "CASE", "REASON"], &rows));
-    Ok(Exit::Ok)
-}
-
-#[derive(Serialize)]
-struct HoldView {
-    id: i64,
-    account: String,
-    streams: Vec<String>,
-    start_us: i64,
-    end_us: i64,
-    margin_before_us: i64,
-    margin_after_us: i64,
-    case: String,
-    reason: String,
-    author: String,
-    placed_at_us: i64,
-    expires_at_us: Option<i64>,
-    release_asked_by: Option<String>,
-    released_by: Option<String>,
-    released_at_us: Option<i64>,
-    /// `active`, `release asked`, `released`, `expired`.
-    state: &'static str,
-}
-
-fn view(row: HoldRow, now: Timestamp) -> HoldView {
-    let state = match (&row.released, row.active_at(now), &row.release_asked) {
-        (Some(_), ..) => "released",
-        (None, false, _) => "expired",
-        (None, true, Some(_)) => "release asked",
-        (None, true, None) => "active",
+    let row = |h: &HoldView| {
+        // What is kept: with the margins.
+        let (from, to) = (moment(h.start_us - h.margin_before_us), moment(h.end_us + h.margin_after_us));
+        let state = match h.state {
+            HoldState::Active => "active",
+            HoldState::ReleaseAsked => "release asked",
+            HoldState::Released => "released",
+            HoldState::Expired => "expired",
+        };
+        let until = h.expires_at_us.map_or_else(|| "released".into(), moment);
+        vec![h.id.to_string(), h.account.clone(), h.streams.join(","), from, to, until, state.into(), h.case.clone(), h.reason.clone()]
     };
-    let (released_by, released_at) = row.released.unzip();
-    let hold = row.hold;
-    HoldView {
-        id: row.id,
-        account: hold.account.to_string(),
-        streams: hold.streams.iter().map(ToString::to_string).collect(),
-        start_us: hold.range.start().as_micros(),
-        end_us: hold.range.end().as_micros(),
-        margin_before_us: hold.margin_before_us,
-        margin_after_us: hold.margin_after_us,
-        case: hold.case,
-        reason: hold.reason,
-        author: hold.author,
-        placed_at_us: row.placed_at.as_micros(),
-        expires_at_us: hold.expires_at.map(Timestamp::as_micros),
-        release_asked_by: row.release_asked.map(|(by, _)| by),
-        released_by,
-        released_at_us: released_at.map(Timestamp::as_micros),
-        state,
-    }
+    let head = ["HOLD", "ACCOUNT", "STREAMS", "KEEPS FROM", "TO", "UNTIL", "STATE", "CASE", "REASON"];
+    output::print(&output::table(&head, &holds.iter().map(row).collect::<Vec<_>>()));
+    Ok(Exit::Ok)
 }

@@ -307,7 +307,8 @@ fn print_run(report: &RunReport, json: bool) -> anyhow::Result<Exit> {
 }
 
 fn print_forecast(forecast: &Forecast) {
-    let rows: Vec<Vec<String>> = forecast.streams.iter().map(|s| vec![s.stream.to_string(), amount(s.leaves), amount(s.rescued)]).collect();
+    let told = |a: Amount| if a.blocks == 0 { "-".into() } else { format!("{} segments, {}", a.segments, amount(a)) };
+    let rows: Vec<Vec<String>> = forecast.streams.iter().map(|s| vec![s.stream.to_string(), told(s.leaves), told(s.rescued)]).collect();
     output::print(&output::table(&["STREAM", "WOULD LEAVE", "WOULD BE RESCUED"], &rows));
     let gained = match forecast.days_gained {
         None => "without end".to_owned(),

@@ -15,7 +15,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     };
     // A hundred years: beyond, sums with timestamps would have to be looked at.
     let seconds = number.zip(unit).and_then(|(n, u)| n.checked_mul(u)).filter(|s| (1..=3_153_600_000).contains(s));
-    seconds.map(Duration::from_secs).ok_or_else(|| "a whole number with s, m, h or d is allowed, such as 12h".into())
+    seconds.map(Duration::from_secs).ok_or_else(|| "1s to 36500d is allowed: a whole number with s, m, h or d, such as 12h".into())
 }
 
 #[cfg(test)]

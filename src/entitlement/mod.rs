@@ -42,7 +42,7 @@ mod visible;
 use std::time::Duration;
 
 use crate::db::DbError;
-use crate::media::Timestamp;
+use crate::media::{StreamId, Timestamp};
 
 pub use access::{Access, AccessSettings, Caller, Session, ensure_admin, set_password};
 pub use directory::{Directory, FreshLink, LinkKind, NewToken, NewUser, UserChange};
@@ -99,6 +99,9 @@ pub enum EntitlementError {
     UnknownLanguage(String),
     #[error("only a viewer watches chosen streams; the other roles see to all of the account")]
     OnlyViewersChoose,
+    /// Of this account.
+    #[error("there is no stream `{0}` in this account")]
+    NoSuchStream(StreamId),
     #[error("this is the last operator who can sign in; make another first")]
     LastOperator,
     #[error("`{0}` may not sign in; let them first, then make a link")]

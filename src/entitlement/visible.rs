@@ -33,12 +33,20 @@ pub enum Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Limit::Plan { months } => write!(f, "this footage has left the plan's window of {months} months"),
-            Limit::Cap { hours } => write!(f, "this footage has left the stream's own window of {hours} hours"),
+            Limit::Plan { months } => {
+                write!(f, "this footage has left the plan's window ({months} {})", plural(*months, "month", "months"))
+            }
+            Limit::Cap { hours } => {
+                write!(f, "this footage has left the stream's own window ({hours} {})", plural(*hours, "hour", "hours"))
+            }
             Limit::Erased => f.write_str("this footage was erased"),
             Limit::Unknown => f.write_str("this footage is gone"),
         }
     }
+}
+
+fn plural(n: u32, one: &'static str, many: &'static str) -> &'static str {
+    if n == 1 { one } else { many }
 }
 
 /// What of a stream is shown at a moment, to anyone at all.

@@ -5,7 +5,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 
 use super::problem::{HttpResult, Problem};
-use crate::media::Timestamp;
+use crate::media::{AccountId, Timestamp};
 
 /// A JSON body of at most [`super::JSON_BYTES_MAX`]. Unknown members are refused when the type says so, and it should.
 #[derive(Debug, Clone, Copy, FromRequest)]
@@ -35,4 +35,15 @@ pub struct Path<T>(pub T);
 /// [`super::Code::InvalidQuery`].
 pub fn time(text: Option<&str>, now: Timestamp) -> HttpResult<Option<Timestamp>> {
     Ok(text.filter(|t| !t.is_empty()).map(|t| Timestamp::parse(t, now)).transpose()?)
+}
+
+/// What lists that go back in time take, the newest first.
+#[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only of this account.
+    #[param(value_type = Option<String>)]
+    pub account: Option<AccountId>,
+    /// Only those before the one with this number.
+    pub before: Option<i64>,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A name that cannot be used as an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    #[error("`{0}` cannot be a {1} id: use 1 to 64 of a-z, 0-9, `-` and `_`, starting with a letter or digit")]
+    #[error("`{0}` is no {1} id: use 1 to 64 of a-z, 0-9, `-` and `_`, starting with a letter or digit")]
     Slug(String, &'static str),
     #[error("`{0}` is not a {1} id: 26 letters and digits (ULID)")]
     Ulid(String, &'static str),

@@ -10,6 +10,7 @@
 //! | segment | [`SegmentEntry`], [`SegmentTable`] | what players fetch; starts at a keyframe |
 //! | block | [`BlockInfo`] | one file of consecutive segments of one run |
 //! | gap | [`Gap`], [`GapCause`] | time in which nothing playable is stored, and why |
+//! | thumbnail | [`ThumbnailPace`] | a small picture for scrubbing, one for every ten seconds |
 //! | window | [`Window`], [`PlanHistory`] | how long a segment stays after its end, and the plans that said so |
 //! | coverage | [`Coverage`] | runs and gaps over a range |
 //!
@@ -26,6 +27,7 @@ mod gap;
 mod id;
 mod run;
 mod segment;
+mod thumbnail;
 mod time;
 mod window;
 
@@ -35,5 +37,6 @@ pub use gap::{Gap, GapCause};
 pub use id::{AccountId, BlockId, IdError, RunId, StreamId};
 pub use run::{AUDIO_TRACK_ID, AudioTrack, RunInfo, VIDEO_TIMESCALE, VIDEO_TRACK_ID, VideoTrack};
 pub use segment::{Segment, SegmentEntry, SegmentTable, SegmentTableError};
+pub use thumbnail::{THUMBNAIL_STEP_US, THUMBNAIL_WIDTH, ThumbnailPace, thumbnail_size};
 pub use time::{EmptyRange, TimeRange, Timestamp, TimestampError};
 pub use window::{PlanHistory, PlanSpan, Window};

@@ -24,6 +24,7 @@ pub mod range;
 mod reader;
 mod service;
 mod text;
+mod thumbnails;
 mod window;
 
 pub use error::PlaybackError;
@@ -34,4 +35,5 @@ pub use parts::{BlockPart, SegmentPart, Track};
 pub use playlist::{Kind, MediaPlaylist, iframe_playlist, target_duration_s};
 pub use reader::Reader;
 pub use service::Playback;
+pub use thumbnails::{THUMBNAILS_US_MAX, Thumbnail, ThumbnailImage, Thumbnails};
 pub use window::{Playlist, PlaylistRequest, SEGMENTS_MAX};

@@ -242,18 +242,18 @@ impl Playback {
 }
 
 /// The blocks of a permitted range, a bounded number at a time.
-struct Batches<'a> {
+pub(super) struct Batches<'a> {
     permitted: &'a PermittedRange,
     rest: Option<TimeRange>,
     is_first: bool,
 }
 
 impl<'a> Batches<'a> {
-    fn of(permitted: &'a PermittedRange) -> Self {
+    pub(super) fn of(permitted: &'a PermittedRange) -> Self {
         Batches { permitted, rest: Some(permitted.range()), is_first: true }
     }
 
-    async fn next(&mut self, index: &Index) -> Result<Option<Vec<Arc<BlockInfo>>>, PlaybackError> {
+    pub(super) async fn next(&mut self, index: &Index) -> Result<Option<Vec<Arc<BlockInfo>>>, PlaybackError> {
         let Some(rest) = self.rest else { return Ok(None) };
         let blocks = index.blocks(self.permitted.stream(), rest, BLOCKS_BATCH).await?;
         let last_end = blocks.last().filter(|_| blocks.len() == BLOCKS_BATCH).map(|b| b.end());

@@ -184,12 +184,12 @@ impl Retention {
     /// Somebody has looked at why retention stands still, and says it may go on: past this stop, not past another.
     ///
     /// # Errors
-    /// [`RetentionError::NotStopped`]; [`RetentionError::Unconfirmable`] for a media folder that is not ours.
+    /// [`RetentionError::NotStopped`]; [`RetentionError::Unconfirmable`] while the media folder is not ours.
     pub async fn confirm(&self, by: &By) -> RetentionResult<Stopped> {
         let stopped = self.status().await?.stopped.ok_or(RetentionError::NotStopped)?;
-        if let Stop::ForeignFolder { detail } = &stopped.stop {
-            let detail = detail.clone();
-            return Err(RetentionError::Unconfirmable { detail });
+        if matches!(stopped.stop, Stop::ForeignFolder { .. }) {
+            let detail = self.enforcer.foreign_folder().await?;
+            detail.map_or(Ok(()), |detail| Err(RetentionError::Unconfirmable { detail }))?;
         }
         let event = Event::system(by.now, acts::RETENTION_CONFIRMED).by(by.actor.as_str()).with("why", json!(stopped.stop));
         self.db().confirm_retention(event).await?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::attest::attest_yesterday;
 use super::erase::{Advance, EraseSettings, Eraser};
 use super::forecast::{Amount, PAGE, expired_page, leaving_by};
-use super::guard::{Stop, check_amount, check_clock};
+use super::guard::{Stop, Unforeseen, check_amount, check_clock};
 use super::judge::{AccountRules, Judge, Verdict};
 use super::receipts::make_receipts;
 use super::rules::{Decided, Plans, judge_at, rule_json};
@@ -132,14 +132,19 @@ impl Enforcer {
         }
         let accounts = self.ruled_streams(now).await?;
         report.rescued += self.rescue(&accounts, now, dry_run).await?;
-        for (account, streams) in &accounts {
-            if let Some(stop) = self.mark_account(account, streams, now, &mut report).await? {
-                report.stopped = Some(stop);
-                return Ok(report);
-            }
+        let (leaving, unforeseen) = self.leaving(&accounts, now).await?;
+        if !unforeseen.is_empty() {
+            report.stopped = self.stop_unless_confirmed(Stop::TooMuch { accounts: unforeseen }, now, dry_run).await?;
         }
         if dry_run {
+            report.marked = leaving;
             return Ok(report);
+        }
+        if report.stopped.is_some() {
+            return Ok(report);
+        }
+        for (account, streams) in &accounts {
+            self.mark_account(account, streams, &leaving, now, &mut report).await?;
         }
         while let Some((sweep, taken)) = self.db().begin_sweep(now, self.settings.sweep_max).await? {
             self.sweep(&sweep, taken, now, &mut report).await?;
@@ -166,20 +171,22 @@ impl Enforcer {
         if let Some((_, why)) = state.stopped {
             return Ok(Some(Stop::read(why)));
         }
-        let root = self.root.clone();
-        let there =
-            tokio::task::spawn_blocking(move || root.still_there()).await.map_err(|e| RetentionError::Interrupted(e.to_string()))?;
-        let foreign = there.err().map(|e| Stop::ForeignFolder { detail: e.to_string() });
+        let foreign = self.foreign_folder().await?.map(|detail| Stop::ForeignFolder { detail });
         let Some(stop) = foreign.or(check_clock(state.last_run, now)) else { return Ok(None) };
         self.stop_unless_confirmed(stop, now, dry_run).await
     }
 
+    /// What is wrong with the media folder; `None`: it is the one that these rows belong to.
+    pub(super) async fn foreign_folder(&self) -> RetentionResult<Option<String>> {
+        let root = self.root.clone();
+        let there = tokio::task::spawn_blocking(move || root.still_there()).await;
+        Ok(there.map_err(|e| RetentionError::Interrupted(e.to_string()))?.err().map(|e| e.to_string()))
+    }
+
     async fn stop_unless_confirmed(&self, stop: Stop, now: Timestamp, dry_run: bool) -> RetentionResult<Option<Stop>> {
         // All that was confirmed since the last whole run: the run that goes past one stop may meet another.
-        let confirmed = self.db().retention_state().await?.confirmed;
-        if confirmed.into_iter().filter_map(|seen| serde_json::from_value(seen).ok()).any(|seen| stop.is_covered_by(&seen)) {
-            return Ok(None);
-        }
+        let confirmed: Vec<Stop> = self.db().retention_state().await?.confirmed.into_iter().map(Stop::read).collect();
+        let Some(stop) = stop.unseen(&confirmed) else { return Ok(None) };
         if !dry_run {
             let why = serde_json::json!(stop);
             let event = Event::system(now, acts::RETENTION_STOPPED).with("why", why.clone());
@@ -226,38 +233,38 @@ impl Enforcer {
         }
     }
 
+    /// What has left the windows and is not marked, by stream; and of which accounts it is more than could be expected.
+    async fn leaving(
+        &self,
+        accounts: &BTreeMap<AccountId, Vec<Ruled>>,
+        now: Timestamp,
+    ) -> RetentionResult<(BTreeMap<StreamId, Amount>, Vec<Unforeseen>)> {
+        let (mut leaving, mut unforeseen) = (BTreeMap::new(), Vec::new());
+        let yesterday = now.saturating_add_micros(-FORECAST_AGE_US);
+        for (account, streams) in accounts {
+            let (mut bytes, mut total_bytes) = (0, 0);
+            for stream in streams {
+                total_bytes += self.db().totals(&stream.row.id).await?.bytes;
+                let amount = leaving_by(self.db(), &stream.row.id, &stream.judge).await?;
+                bytes += amount.bytes;
+                if amount.blocks > 0 {
+                    leaving.insert(stream.row.id.clone(), amount);
+                }
+            }
+            let expected = self.db().forecast_before(account, yesterday).await?.map_or(0, |(_, bytes)| bytes);
+            unforeseen.extend(check_amount(account, bytes, expected, total_bytes, self.settings.share_percent));
+        }
+        Ok((leaving, unforeseen))
+    }
+
     async fn mark_account(
         &self,
         account: &AccountId,
         streams: &[Ruled],
+        leaving: &BTreeMap<StreamId, Amount>,
         now: Timestamp,
         report: &mut RunReport,
-    ) -> RetentionResult<Option<Stop>> {
-        let (mut leaving, mut total_bytes) = (BTreeMap::new(), 0);
-        for stream in streams {
-            total_bytes += self.db().totals(&stream.row.id).await?.bytes;
-            let amount = leaving_by(self.db(), &stream.row.id, &stream.judge).await?;
-            if amount.blocks > 0 {
-                leaving.insert(stream.row.id.clone(), amount);
-            }
-        }
-        let bytes = leaving.values().map(|a| a.bytes).sum();
-        let yesterday = now.saturating_add_micros(-FORECAST_AGE_US);
-        let expected = self.db().forecast_before(account, yesterday).await?.map_or(0, |(_, bytes)| bytes);
-        if let Some(stop) = check_amount(account, bytes, expected, total_bytes, self.settings.share_percent)
-            && let Some(stop) = self.stop_unless_confirmed(stop, now, report.dry_run).await?
-        {
-            report.marked.append(&mut leaving);
-            // Nothing was marked; a dry run says what would be.
-            if !report.dry_run {
-                report.marked.clear();
-            }
-            return Ok(Some(stop));
-        }
-        if report.dry_run {
-            report.marked.append(&mut leaving);
-            return Ok(None);
-        }
+    ) -> RetentionResult<()> {
         let mut ahead = 0;
         for stream in streams {
             if leaving.contains_key(&stream.row.id) {
@@ -267,8 +274,7 @@ impl Enforcer {
             let then = now.saturating_add_micros(FORECAST_AHEAD_US);
             ahead += leaving_by(self.db(), &stream.row.id, &stream.decided.judge_at(&stream.rules, then)).await?.bytes;
         }
-        self.db().save_forecast(account, now, ahead).await?;
-        Ok(None)
+        Ok(self.db().save_forecast(account, now, ahead).await?)
     }
 
     async fn mark_stream(&self, stream: &Ruled, now: Timestamp) -> RetentionResult<Amount> {

@@ -14,16 +14,31 @@ pub enum Stop {
     ClockForward { last_run_us: i64 },
     /// The clock is behind the last run.
     ClockBackward { last_run_us: i64 },
-    /// More would go than the forecast of the day before and the permitted share allow.
-    TooMuch {
-        #[schema(value_type = String)]
-        account: AccountId,
-        bytes: u64,
-        forecast_bytes: u64,
-        permitted_bytes: u64,
-    },
+    /// More would go than the forecast of the day before and the permitted share allow. All accounts of which that is true, so that
+    /// one look is enough.
+    TooMuch { accounts: Vec<Unforeseen> },
     /// The media folder is not the one these rows belong to.
     ForeignFolder { detail: String },
+}
+
+/// What of an account would go although nobody could expect it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Unforeseen {
+    #[schema(value_type = String)]
+    pub account: AccountId,
+    /// All that would go.
+    pub bytes: u64,
+    /// What the forecast of the day before said.
+    pub forecast_bytes: u64,
+    /// What may go beyond it without anyone looking.
+    pub permitted_bytes: u64,
+}
+
+impl Unforeseen {
+    /// Time went on while the operator looked: as much as would be let through unseen may be added.
+    fn is_covered_by(&self, seen: &Unforeseen) -> bool {
+        self.account == seen.account && self.bytes <= seen.bytes.saturating_add(self.permitted_bytes)
+    }
 }
 
 impl Stop {
@@ -32,15 +47,25 @@ impl Stop {
         serde_json::from_value(stored).unwrap_or(Stop::ForeignFolder { detail: "stopped by another version".into() })
     }
 
-    /// Whether a run may go past this stop because an operator has seen `confirmed`. A foreign folder is never passed.
-    pub(super) fn is_covered_by(&self, confirmed: &Stop) -> bool {
-        match (self, confirmed) {
-            (Stop::ClockForward { .. }, Stop::ClockForward { .. }) | (Stop::ClockBackward { .. }, Stop::ClockBackward { .. }) => true,
-            (Stop::TooMuch { account, bytes, permitted_bytes, .. }, Stop::TooMuch { account: seen, bytes: seen_bytes, .. }) => {
-                // Time went on while the operator looked: as much as would be let through unseen may be added.
-                account == seen && *bytes <= seen_bytes.saturating_add(*permitted_bytes)
+    /// What of this stop no operator has seen yet; none: a run may go past it. A foreign folder is never passed.
+    pub(super) fn unseen(self, confirmed: &[Stop]) -> Option<Stop> {
+        let any = |seen: fn(&Stop) -> bool| confirmed.iter().any(seen);
+        match self {
+            Stop::ClockForward { .. } if any(|s| matches!(s, Stop::ClockForward { .. })) => None,
+            Stop::ClockBackward { .. } if any(|s| matches!(s, Stop::ClockBackward { .. })) => None,
+            Stop::TooMuch { mut accounts } => {
+                let seen: Vec<&Unforeseen> = confirmed.iter().flat_map(Stop::accounts).collect();
+                accounts.retain(|a| !seen.iter().any(|s| a.is_covered_by(s)));
+                (!accounts.is_empty()).then_some(Stop::TooMuch { accounts })
             }
-            _ => false,
+            stop => Some(stop),
+        }
+    }
+
+    fn accounts(&self) -> &[Unforeseen] {
+        match self {
+            Stop::TooMuch { accounts } => accounts,
+            _ => &[],
         }
     }
 }
@@ -54,13 +79,17 @@ impl std::fmt::Display for Stop {
             Stop::ClockBackward { last_run_us } => {
                 write!(f, "the clock is behind the last retention run, {}; is it right?", Timestamp(*last_run_us))
             }
-            Stop::TooMuch { account, bytes, forecast_bytes, permitted_bytes } => write!(
-                f,
-                "{} of account {account} would go; the forecast of the day before said {}, and {} more are permitted",
-                size(*bytes),
-                size(*forecast_bytes),
-                size(*permitted_bytes)
-            ),
+            Stop::TooMuch { accounts } => {
+                for (i, a) in accounts.iter().enumerate() {
+                    let (bytes, forecast, permitted) = (size(a.bytes), size(a.forecast_bytes), size(a.permitted_bytes));
+                    let (between, account) = (if i == 0 { "" } else { "; " }, &a.account);
+                    write!(
+                        f,
+                        "{between}{bytes} of account {account} would go; the forecast of the day before said {forecast}, and {permitted} more are permitted"
+                    )?;
+                }
+                Ok(())
+            }
             Stop::ForeignFolder { detail } => f.write_str(detail),
         }
     }
@@ -91,11 +120,17 @@ pub(super) fn check_clock(last_run: Option<Timestamp>, now: Timestamp) -> Option
 }
 
 /// `total_bytes`: all footage of the account.
-pub(super) fn check_amount(account: &AccountId, bytes: u64, forecast_bytes: u64, total_bytes: u64, share_percent: u64) -> Option<Stop> {
+pub(super) fn check_amount(
+    account: &AccountId,
+    bytes: u64,
+    forecast_bytes: u64,
+    total_bytes: u64,
+    share_percent: u64,
+) -> Option<Unforeseen> {
     let permitted = u128::from(total_bytes) * u128::from(share_percent) / 100;
     let permitted_bytes = u64::try_from(permitted).unwrap_or(u64::MAX);
     let too_much = bytes > forecast_bytes.saturating_add(permitted_bytes);
-    too_much.then(|| Stop::TooMuch { account: account.clone(), bytes, forecast_bytes, permitted_bytes })
+    too_much.then(|| Unforeseen { account: account.clone(), bytes, forecast_bytes, permitted_bytes })
 }
 
 #[cfg(test)]
@@ -122,11 +157,16 @@ mod tests {
 
     #[test]
     fn what_was_confirmed_is_passed_and_nothing_else() {
-        let too_much = |bytes| Stop::TooMuch { account: AccountId::main(), bytes, forecast_bytes: 0, permitted_bytes: 10 };
-        assert!(too_much(105).is_covered_by(&too_much(100)) && !too_much(111).is_covered_by(&too_much(100)));
+        let of = |name: &str, bytes| Unforeseen { account: name.parse().unwrap(), bytes, forecast_bytes: 0, permitted_bytes: 10 };
+        let too_much = |accounts: &[Unforeseen]| Stop::TooMuch { accounts: accounts.to_vec() };
+        let seen = [too_much(&[of("a", 100)]), too_much(&[of("b", 50)])];
+        assert_eq!(too_much(&[of("a", 105), of("b", 60)]).unseen(&seen), None);
+        let rest = too_much(&[of("a", 111), of("b", 60), of("c", 1)]).unseen(&seen);
+        assert_eq!(rest, Some(too_much(&[of("a", 111), of("c", 1)])), "only what nobody has seen");
         let forward = Stop::ClockForward { last_run_us: 1 };
-        assert!(!forward.is_covered_by(&too_much(1)));
+        assert_eq!(forward.clone().unseen(&seen), Some(forward.clone()));
+        assert_eq!(forward.clone().unseen(&[Stop::ClockForward { last_run_us: 2 }]), None);
         let foreign = Stop::ForeignFolder { detail: "not ours".into() };
-        assert!(!foreign.is_covered_by(&foreign));
+        assert_eq!(foreign.clone().unseen(std::slice::from_ref(&foreign)), Some(foreign.clone()));
     }
 }

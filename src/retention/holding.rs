@@ -1,5 +1,7 @@
 //! Placing and releasing holds.
 
+use serde::Serialize;
+
 use super::{Retention, RetentionError, RetentionResult};
 use crate::accounts::By;
 use crate::audit::{Event, acts};
@@ -12,6 +14,75 @@ const WORDS_CHARS_MAX: usize = 2000;
 const MARGIN_US_MAX: i64 = 366 * 86_400_000_000;
 /// Streams in one hold.
 const STREAMS_MAX: usize = 1000;
+
+/// A hold, with what became of it, as lists and the API show it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Hold)]
+pub struct HoldView {
+    pub id: i64,
+    pub account: String,
+    pub streams: Vec<String>,
+    /// Without the margins.
+    pub start_us: i64,
+    pub end_us: i64,
+    pub margin_before_us: i64,
+    pub margin_after_us: i64,
+    pub case: String,
+    pub reason: String,
+    pub author: String,
+    pub placed_at_us: i64,
+    /// Null: until it is released.
+    pub expires_at_us: Option<i64>,
+    /// Who asked for its release, where a second person has to agree.
+    pub release_asked_by: Option<String>,
+    pub released_by: Option<String>,
+    pub released_at_us: Option<i64>,
+    pub state: HoldState,
+}
+
+/// What a hold does now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// It keeps what it touches.
+    Active,
+    /// The same, and one of two people has asked for its release.
+    ReleaseAsked,
+    Released,
+    Expired,
+}
+
+impl HoldView {
+    /// `row`, seen at `now`.
+    pub fn of(row: HoldRow, now: Timestamp) -> HoldView {
+        let state = match (&row.released, row.active_at(now), &row.release_asked) {
+            (Some(_), ..) => HoldState::Released,
+            (None, false, _) => HoldState::Expired,
+            (None, true, Some(_)) => HoldState::ReleaseAsked,
+            (None, true, None) => HoldState::Active,
+        };
+        let (released_by, released_at) = row.released.unzip();
+        let hold = row.hold;
+        HoldView {
+            id: row.id,
+            account: hold.account.to_string(),
+            streams: hold.streams.iter().map(ToString::to_string).collect(),
+            start_us: hold.range.start().as_micros(),
+            end_us: hold.range.end().as_micros(),
+            margin_before_us: hold.margin_before_us,
+            margin_after_us: hold.margin_after_us,
+            case: hold.case,
+            reason: hold.reason,
+            author: hold.author,
+            placed_at_us: row.placed_at.as_micros(),
+            expires_at_us: hold.expires_at.map(Timestamp::as_micros),
+            release_asked_by: row.release_asked.map(|(by, _)| by),
+            released_by,
+            released_at_us: released_at.map(Timestamp::as_micros),
+            state,
+        }
+    }
+}
 
 impl Retention {
     /// Places a hold. What is marked and not being deleted yet is rescued in the same transaction.

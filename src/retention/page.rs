@@ -71,11 +71,11 @@ const WORDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Printed on A4 without a scroll bar: long names break, rows do not, and the table's head is on every page.
+/// Printed on A4 without a scroll bar: names and checksums break, words and rows do not, and the table's head is on every page.
 const STYLE: &str = "@page{size:A4 landscape;margin:15mm}\
 body{font:10pt/1.4 system-ui,sans-serif;color:#111;background:#fff;max-width:267mm;margin:10mm auto;padding:0 4mm}\
 h1{font-size:16pt;margin:0 0 4mm}dl{display:grid;grid-template-columns:max-content 1fr;gap:1mm 6mm;margin:0 0 6mm}dt{color:#555}dd{margin:0;overflow-wrap:anywhere}\
-table{border-collapse:collapse;width:100%;font-size:8pt}th,td{text-align:left;padding:1mm 2mm;border-bottom:.2mm solid #bbb;overflow-wrap:anywhere;vertical-align:top}\
+table{border-collapse:collapse;width:100%;font-size:8pt}th,td{text-align:left;padding:1mm 2mm;border-bottom:.2mm solid #bbb;vertical-align:top}td.h{overflow-wrap:anywhere}\
 thead{display:table-header-group}tr{break-inside:avoid}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
 footer{margin-top:6mm;font-size:8pt;color:#555}footer code{overflow-wrap:anywhere}@media print{body{margin:0;padding:0;max-width:none}}";
 
@@ -168,7 +168,7 @@ impl Page<'_> {
         let text = |name: &str| escaped(block[name].as_str().unwrap_or_default());
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td>",
+            "<tr><td class=\"h\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"h\">{}</td><td class=\"h\">{}</td>",
             text("stream"),
             time(&block["start_us"]),
             time(&block["end_us"]),

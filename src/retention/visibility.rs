@@ -1,6 +1,7 @@
 //! What of a stream is there to be seen at a moment: the judge's word, for every segment that is asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,6 +40,8 @@ struct Inner {
     plans: Arc<dyn Plans>,
     clock: SharedClock,
     known: Cache<StreamId, Arc<Known>>,
+    /// Counts changes: what was read before one is not remembered after it.
+    changes: AtomicU64,
 }
 
 impl std::fmt::Debug for Visibility {
@@ -49,11 +52,12 @@ impl std::fmt::Debug for Visibility {
 
 impl Visibility {
     pub fn new(db: Db, plans: Arc<dyn Plans>, clock: SharedClock) -> Visibility {
-        Visibility(Arc::new(Inner { db, plans, clock, known: Cache::new(STREAMS_MAX) }))
+        Visibility(Arc::new(Inner { db, plans, clock, known: Cache::new(STREAMS_MAX), changes: AtomicU64::new(0) }))
     }
 
     /// Something has changed: plans, caps, holds or erasures.
     pub fn forget(&self) {
+        self.0.changes.fetch_add(1, Ordering::SeqCst);
         self.0.known.clear();
     }
 
@@ -63,6 +67,7 @@ impl Visibility {
         if let Some(known) = s.known.get(stream).filter(|known| read_at < known.read_at + FRESH) {
             return Ok(Some(known));
         }
+        let changes = s.changes.load(Ordering::SeqCst);
         let Some(row) = s.db.stream(stream).await? else { return Ok(None) };
         let known = Arc::new(Known {
             rules: s.plans.rules(&row.account).await?,
@@ -73,6 +78,11 @@ impl Visibility {
             read_at,
         });
         s.known.insert(stream.clone(), Arc::clone(&known));
+        // Looked at after the entry is there: whoever changes something counts first and clears then, so one of the two sees the
+        // other.
+        if s.changes.load(Ordering::SeqCst) != changes {
+            s.known.remove(stream);
+        }
         Ok(Some(known))
     }
 }

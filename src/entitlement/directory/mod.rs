@@ -20,7 +20,7 @@ use super::recent::Recent;
 use super::{EntitlementError, Principal, Role, Scope, Scopes};
 use crate::audit::{Act, Event};
 use crate::db::{Db, UserRow};
-use crate::media::{AccountId, Timestamp};
+use crate::media::{AccountId, StreamId, Timestamp};
 
 /// Everything there is to do with users, links, sessions and tokens.
 #[derive(Clone)]
@@ -51,6 +51,15 @@ impl Directory {
         if let Some(recent) = &self.recent {
             recent.forget_all();
         }
+    }
+
+    /// A stream that is not there is a mistake now, and a right that nobody meant to give once there is one of that name.
+    async fn require_streams(&self, account: &AccountId, streams: &[StreamId]) -> Result<(), EntitlementError> {
+        for stream in streams {
+            let row = self.db.stream(stream).await?.filter(|row| row.account == *account);
+            row.ok_or_else(|| EntitlementError::NoSuchStream(stream.clone()))?;
+        }
+        Ok(())
     }
 
     /// The user, if `who` sees to their account.

@@ -73,6 +73,7 @@ impl Directory {
         if new.expires_at.is_some_and(|t| t <= now) {
             return Err(EntitlementError::AlreadyExpired);
         }
+        self.require_streams(&new.account, &new.streams).await?;
         let maker = match who.token_id() {
             Some(id) => self.db.token(id).await?.and_then(|token| token.expires_at),
             None => None,

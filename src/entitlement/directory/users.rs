@@ -99,6 +99,7 @@ impl Directory {
             disabled_at: None,
         };
         check(&row)?;
+        self.require_streams(&row.account, row.streams.as_deref().unwrap_or_default()).await?;
         let mut added = event(who, now, &row.account, acts::USER_ADDED).with("user", row.name.as_str()).with("role", row.role.as_str());
         if let Some(streams) = &row.streams {
             added = added.with("streams", serde_json::json!(streams));
@@ -128,6 +129,9 @@ impl Directory {
         }
         let after = changed(&before, change, now);
         check(&after)?;
+        if after.streams != before.streams {
+            self.require_streams(account, after.streams.as_deref().unwrap_or_default()).await?;
+        }
         if after == before {
             return Ok(after);
         }

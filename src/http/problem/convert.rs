@@ -45,6 +45,7 @@ impl From<EntitlementError> for Problem {
         match error {
             EntitlementError::BadCredentials | EntitlementError::NotASession => Problem::new(Code::Unauthorized, sentence),
             EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign => Problem::new(Code::MissingScope, sentence),
+            EntitlementError::NoSuchStream(stream) => Problem::unknown_stream(&stream),
             EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
             EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
             EntitlementError::VerbNotCovered(_) => Problem::new(Code::VerbNotCovered, sentence),

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::db::{ErasedBlock, ErasureRow, NewErasure};
 use crate::entitlement::{Principal, Scope};
-use crate::http::extract::{Json, Path, Query};
+use crate::http::extract::{Json, ListQuery, Path, Query};
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::{AppState, Services};
 use crate::media::{AccountId, BlockId, StreamId, TimeRange, Timestamp};
@@ -134,16 +134,6 @@ struct ErasureDetail {
     /// The last block of a full page: what `after` takes to go on. Null: that was all.
     #[schema(value_type = Option<String>)]
     next: Option<BlockId>,
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Only of this account.
-    #[param(value_type = Option<String>)]
-    account: Option<AccountId>,
-    /// Only those before the one with this number.
-    before: Option<i64>,
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::db::{HoldRow, NewHold, Release};
+use crate::db::{NewHold, Release};
 use crate::entitlement::{Principal, Scope};
 use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{HttpResult, ProblemSchema};
 use crate::http::state::AppState;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
+use crate::retention::HoldView;
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_holds, place_hold)).routes(routes!(show_hold)).routes(routes!(release_hold))
@@ -20,33 +21,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
 /// Holds in one answer.
 const HOLDS_MAX: u32 = 1000;
 
-/// A hold, with what became of it.
-#[derive(Serialize, utoipa::ToSchema)]
-struct Hold {
-    id: i64,
-    account: String,
-    streams: Vec<String>,
-    start_us: i64,
-    end_us: i64,
-    margin_before_us: i64,
-    margin_after_us: i64,
-    case: String,
-    reason: String,
-    author: String,
-    placed_at_us: i64,
-    /// Null: until it is released.
-    expires_at_us: Option<i64>,
-    /// Who asked for its release, where a second person has to agree.
-    release_asked_by: Option<String>,
-    released_by: Option<String>,
-    released_at_us: Option<i64>,
-    /// It keeps what it touches.
-    active: bool,
-}
-
 #[derive(Serialize, utoipa::ToSchema)]
 struct HoldList {
-    holds: Vec<Hold>,
+    holds: Vec<HoldView>,
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -83,7 +60,7 @@ struct NewHoldBody {
 #[derive(Serialize, utoipa::ToSchema)]
 struct FreshHold {
     #[serde(flatten)]
-    hold: Hold,
+    hold: HoldView,
     /// Blocks that were given up already and are not any more.
     rescued_blocks: u64,
     /// Blocks inside it that were being deleted already: too late.
@@ -95,7 +72,7 @@ struct FreshHold {
 struct ReleaseAnswer {
     /// `released`; `asked`: another person has to ask for it too; `needs_another`: the same person asked before; `was_released`.
     outcome: &'static str,
-    hold: Hold,
+    hold: HoldView,
 }
 
 /// List holds
@@ -112,7 +89,7 @@ async fn list_holds(
     state.account_for(&who, Scope::Audit, &account).await?;
     let rows = state.retention.holds(Some(&account), query.after.unwrap_or(0), HOLDS_MAX).await?;
     let now = state.clock.now();
-    Ok(Json(HoldList { holds: rows.into_iter().map(|row| view(row, now)).collect() }))
+    Ok(Json(HoldList { holds: rows.into_iter().map(|row| HoldView::of(row, now)).collect() }))
 }
 
 /// Place a hold
@@ -145,17 +122,21 @@ async fn place_hold(
         expires_at: asked.expires_at.map(|t| Timestamp::parse(&t, now)).transpose()?,
     };
     let placed = state.retention.place_hold(&by, new).await?;
-    let fresh = FreshHold { hold: view(placed.row, now), rescued_blocks: placed.rescued, too_late_blocks: placed.too_late };
+    let fresh = FreshHold { hold: HoldView::of(placed.row, now), rescued_blocks: placed.rescued, too_late_blocks: placed.too_late };
     Ok((StatusCode::CREATED, Json(fresh)))
 }
 
 /// One hold
 #[utoipa::path(get, path = "/v1/accounts/{account}/holds/{hold}", tag = "holds",
     params(("account" = String, Path, description = "Id of the account"), ("hold" = i64, Path, description = "Number of the hold")),
-    responses((status = 200, body = Hold)))]
-async fn show_hold(State(state): State<AppState>, who: Principal, Path((account, hold)): Path<(AccountId, i64)>) -> HttpResult<Json<Hold>> {
+    responses((status = 200, body = HoldView)))]
+async fn show_hold(
+    State(state): State<AppState>,
+    who: Principal,
+    Path((account, hold)): Path<(AccountId, i64)>,
+) -> HttpResult<Json<HoldView>> {
     state.account_for(&who, Scope::Audit, &account).await?;
-    Ok(Json(view(state.retention.hold(&account, hold).await?, state.clock.now())))
+    Ok(Json(HoldView::of(state.retention.hold(&account, hold).await?, state.clock.now())))
 }
 
 /// Release a hold
@@ -176,29 +157,5 @@ async fn release_hold(
         Release::NeedsAnother => "needs_another",
         Release::WasReleased => "was_released",
     };
-    Ok(Json(ReleaseAnswer { outcome, hold: view(state.retention.hold(&account, hold).await?, state.clock.now()) }))
-}
-
-fn view(row: HoldRow, now: Timestamp) -> Hold {
-    let active = row.active_at(now);
-    let (released_by, released_at) = row.released.unzip();
-    let hold = row.hold;
-    Hold {
-        id: row.id,
-        account: hold.account.to_string(),
-        streams: hold.streams.iter().map(ToString::to_string).collect(),
-        start_us: hold.range.start().as_micros(),
-        end_us: hold.range.end().as_micros(),
-        margin_before_us: hold.margin_before_us,
-        margin_after_us: hold.margin_after_us,
-        case: hold.case,
-        reason: hold.reason,
-        author: hold.author,
-        placed_at_us: row.placed_at.as_micros(),
-        expires_at_us: hold.expires_at.map(Timestamp::as_micros),
-        release_asked_by: row.release_asked.map(|(by, _)| by),
-        released_by,
-        released_at_us: released_at.map(Timestamp::as_micros),
-        active,
-    }
+    Ok(Json(ReleaseAnswer { outcome, hold: HoldView::of(state.retention.hold(&account, hold).await?, state.clock.now()) }))
 }

@@ -23,6 +23,7 @@ mod sessions;
 mod signing_keys;
 mod streams;
 mod subscriptions;
+mod thumbnails;
 mod tokens;
 mod urls;
 mod users;
@@ -59,6 +60,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(media::routes())
         .merge(clips::routes())
         .merge(frames::routes())
+        .merge(thumbnails::routes())
         .merge(coverage::routes())
         .merge(aliases::routes())
 }

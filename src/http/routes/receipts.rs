@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use crate::audit::Document;
 use crate::db::ReceiptRow;
 use crate::entitlement::{Principal, Scope};
-use crate::http::extract::{Json, Path, Query};
+use crate::http::extract::{Json, ListQuery, Path, Query};
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::AppState;
 use crate::media::{AccountId, StreamId};
@@ -42,16 +42,6 @@ struct Receipt {
 #[derive(Serialize, utoipa::ToSchema)]
 struct ReceiptList {
     receipts: Vec<Receipt>,
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Only of this account.
-    #[param(value_type = Option<String>)]
-    account: Option<AccountId>,
-    /// Only those before the one with this number.
-    before: Option<i64>,
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -47,6 +47,8 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/streams/{stream}/clip.mp4?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/frame.jpg?at=-60", "vmo"),
     ("GET /v1/streams/{stream}/frame.mp4?at=-60", "vmo"),
+    ("GET /v1/streams/{stream}/thumbnails.vtt?start=-60&end=-30", "vmo"),
+    ("GET /v1/streams/{stream}/thumbnails.json?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/coverage?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
     ("PUT /v1/streams/{stream}/cap", "mo"),

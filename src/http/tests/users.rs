@@ -130,6 +130,7 @@ async fn a_user_that_makes_no_sense_is_not_added() {
         (json!({ "name": "ann", "role": "root" }), 422, "invalid_value"),
         (json!({ "name": "ann", "role": "viewer", "language": "de" }), 422, "invalid_value"),
         (json!({ "name": "ann", "role": "manager", "streams": ["cam1"] }), 422, "invalid_value"),
+        (json!({ "name": "ann", "role": "viewer", "streams": ["cam1", "typo"] }), 404, "unknown_stream"),
         (json!({ "name": "ann", "role": "viewer", "password": "mine" }), 400, "invalid_body"),
     ] {
         let answer = desk.post(&desk.operator, USERS, asked.clone()).await;
@@ -137,6 +138,8 @@ async fn a_user_that_makes_no_sense_is_not_added() {
     }
     let elsewhere = desk.post(&desk.operator, "/v1/accounts/nobody/users", json!({ "name": "ann", "role": "viewer" })).await;
     assert_eq!(elsewhere.code(), "unknown_account");
+    let token = desk.post(&desk.operator, "/v1/tokens", json!({ "name": "t", "scopes": ["view"], "streams": ["typo"] })).await;
+    assert_eq!(token.code(), "unknown_stream");
     assert_eq!(desk.app.state.db.user_count().await.unwrap(), 1);
 }
 

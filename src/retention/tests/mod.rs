@@ -260,8 +260,8 @@ async fn more_than_was_forecast_stops_it() {
     let s = Scene::with("aaabbbcccdddeeefff", Settings { share_percent: 20, ..settings() }).await;
     s.run(at(19)).await;
     s.archive.db.set_cap(&cam(), Some(1), "user admin", at(20), event("stream.capped")).await.unwrap();
-    let Some(Stop::TooMuch { forecast_bytes, .. }) = s.run(at(19) + 2 * HOUR).await.stopped else { panic!("it went on") };
-    assert_eq!((forecast_bytes, s.picture().await.as_str()), (0, "ABCDEF"));
+    let Some(Stop::TooMuch { accounts }) = s.run(at(19) + 2 * HOUR).await.stopped else { panic!("it went on") };
+    assert_eq!((accounts[0].forecast_bytes, s.picture().await.as_str()), (0, "ABCDEF"));
     s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
     assert_eq!(s.run(at(19) + 3 * HOUR).await.stopped, None);
     assert_eq!(s.picture().await, "abcdef");
@@ -289,6 +289,23 @@ async fn a_foreign_folder_stops_it_whoever_confirms() {
         s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
     }
     assert_eq!(s.picture().await, "AB");
+}
+
+#[tokio::test]
+async fn a_folder_that_was_put_right_can_be_confirmed() {
+    let s = Scene::drawn("aaabbb").await;
+    let (clock, lock) = (crate::clock::ManualClock::at(at(0)), s.archive.root.file("retention.lock"));
+    let desk = Retention::new(s.archive.index.clone(), s.archive.root.clone(), settings(), clock, &lock);
+    let by = crate::accounts::By { actor: "user olga".into(), now: month_after(6) };
+    let identity = s.archive.root.file(crate::store::IDENTITY_FILE);
+    let kept = std::fs::read(&identity).unwrap();
+    std::fs::remove_file(&identity).unwrap();
+    s.run(month_after(6)).await;
+    assert!(matches!(desk.confirm(&by).await, Err(RetentionError::Unconfirmable { .. })));
+    std::fs::write(&identity, kept).unwrap();
+    assert!(matches!(s.run(month_after(6)).await.stopped, Some(Stop::ForeignFolder { .. })), "an operator is to look all the same");
+    desk.confirm(&by).await.unwrap();
+    assert_eq!((s.run(month_after(6)).await.stopped, s.picture().await.as_str()), (None, "ab"));
 }
 
 #[tokio::test]

@@ -39,9 +39,18 @@ export const api = {
     ),
 };
 
-/** The picture at a time. Same address, same picture: the browser may keep it. */
-export function frameUrl(id: string, at: WallUs, width?: number): string {
-  return streamUrl(id, 'frame.jpg', { at: toRfc3339(at), ...(width ? { width: String(width) } : {}) });
+/** The picture at a time (`null`: the newest). Same address, same picture: the browser may keep it. */
+export function frameUrl(id: string, at: WallUs | null, width?: number): string {
+  return streamUrl(id, 'frame.jpg', { ...moment(at), ...(width ? { width: String(width) } : {}) });
+}
+
+/** The keyframe at or before a time, as a file of one frame. */
+export function frameMp4Url(id: string, at: WallUs | null): string {
+  return streamUrl(id, 'frame.mp4', moment(at));
+}
+
+function moment(at: WallUs | null): Record<string, string> {
+  return at === null ? {} : { at: toRfc3339(at) };
 }
 
 export function clipUrl(id: string, r: Range): string {

@@ -15,11 +15,15 @@ export function stopText(stop: RetentionStop, why: string): string {
     case 'clock_backward':
       return t('retention.clock_backward', { last: moment(stop.last_run_us) });
     case 'too_much':
-      return t('retention.too_much', {
-        account: stop.account,
-        amount: bytes(stop.bytes),
-        foreseen: bytes(stop.forecast_bytes),
-      });
+      return stop.accounts
+        .map((a) =>
+          t('retention.too_much', {
+            account: a.account,
+            amount: bytes(a.bytes),
+            foreseen: bytes(a.forecast_bytes),
+          }),
+        )
+        .join(' ');
     case 'foreign_folder':
       return t('retention.foreign_folder', { detail: stop.detail });
     default:
