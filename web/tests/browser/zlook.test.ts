@@ -1,11 +1,7 @@
-import { readFileSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'vitest';
 import { day } from './footage';
 import { Visit } from './page';
 
-const dist = '/work/wt/keepweb/web/dist';
-const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
 const us = (t: string) => Date.parse(t) * 1000;
 const bm = (id: number, t: string, end: string | null, title: string, note: string, author = 'user admin') => ({
   id, stream: 'yard', at_us: us(t), end_us: end ? us(end) : null, title, note, author, created_at_us: us(t) + id, mine: author === 'user admin',
@@ -38,12 +34,6 @@ for (const [size, locale, colorScheme] of combos) {
     const narrow = size === 'narrow';
     const visit = await Visit.open({ viewport: { width, height }, locale, colorScheme, timezoneId: 'Europe/Paris', ...(narrow ? { hasTouch: true, isMobile: true, deviceScaleFactor: 2 } : {}) });
     const { page } = visit;
-    await page.route((url) => !url.pathname.startsWith('/v1'), (route) => {
-      const name = new URL(route.request().url()).pathname.slice(1) || 'index.html';
-      const file = join(dist, name);
-      if (!existsSync(file)) return route.fulfill({ status: 404 });
-      return route.fulfill({ body: readFileSync(file), contentType: types[name.split('.').pop() ?? ''] ?? 'application/octet-stream' });
-    });
     await page.route(/\/v1\/(streams|accounts)\/\w+\/bookmarks/, (route) =>
       route.request().method() === 'GET' ? route.fulfill({ json: { bookmarks } }) : route.fulfill({ status: 201, json: bookmarks[0] }));
     await page.route(/\/v1\/exports(\?|$)/, (route) =>
@@ -56,6 +46,10 @@ for (const [size, locale, colorScheme] of combos) {
       if (secret === 'good') return route.fulfill({ json: opened });
       return route.fulfill({ status: secret === 'nothing' ? 404 : 410, json: { code: secret === 'nothing' ? 'unknown_share' : `share_${secret}`, detail: '' } });
     });
+    const hold = (id: number, change: object) => ({ id, account: 'main', streams: ['yard'], start_us: us(`${day}T10:00:10Z`), end_us: us(`${day}T10:00:50Z`), margin_before_us: 6e7, margin_after_us: 0, case: 'Case 44', reason: 'Asked for by the police', author: 'user admin', placed_at_us: now - 4e9, expires_at_us: null, release_asked_by: null, released_by: null, released_at_us: null, state: 'active', ...change });
+    await page.route(/\/v1\/accounts\/main\/holds$/, (route) => route.request().method() === 'GET' ? route.continue() : route.fulfill({ status: 201, json: { ...hold(9, {}), rescued_blocks: 3, too_late_blocks: 1 } }));
+    await page.route(/\/v1\/accounts\/main\/holds\?/, (route) => route.fulfill({ json: { holds: [hold(1, {}), hold(2, { state: 'release_asked', release_asked_by: 'user ann@example.org', expires_at_us: now + 9e11 }), hold(3, { state: 'released', released_by: 'user admin', released_at_us: now })] } }));
+    await page.route(/forecast\?/, (route) => route.fulfill({ json: { leaves: { bytes: 4.1e9, duration_us: 36e8 }, rescued: { bytes: 0, duration_us: 0 } } }));
     const shoot = (name: string, full = narrow) => page.screenshot({ path: `/tmp/kw/${name}-${size}-${locale.slice(0, 2)}-${colorScheme}.png`, fullPage: full });
     await visit.signIn();
     await visit.watch('yard', `${day}T10:00:20Z`);
@@ -94,7 +88,8 @@ for (const [size, locale, colorScheme] of combos) {
     await shoot('bookmark-new');
     for (const name of ['exports', 'bookmarks', 'shares', 'holds']) {
       await page.goto(`/#/${name}`);
-      await page.waitForTimeout(900);
+      await page.locator('ul.rows').waitFor();
+      await page.waitForTimeout(1500);
       await shoot(name);
     }
     await page.getByRole('button', { name: /Release|Lever/ }).first().click();
@@ -103,12 +98,13 @@ for (const [size, locale, colorScheme] of combos) {
     await page.keyboard.press('Escape');
     for (const secret of ['good', 'revoked', 'expired', 'nothing']) {
       await page.goto(`/#/share/${secret}`);
+      await page.locator('.card, .bar').first().waitFor();
       await page.waitForTimeout(secret === 'good' ? 2500 : 600);
       await shoot(`share-${secret}`);
     }
     await page.goto(`/#/share/good`);
     await page.waitForTimeout(1500);
-    await page.getByRole('slider').first().press('End');
+    await page.getByRole('slider', { name: /Time bar|Barre/ }).press('End');
     await page.waitForTimeout(1500);
     await shoot('share-end');
     visit.complaints.length = 0;

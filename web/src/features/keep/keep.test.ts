@@ -5,7 +5,7 @@ import { range } from '../../time/range';
 import { DAY_US, HOUR_US, SECOND_US, type WallUs, fromRfc3339, shift, toRfc3339, wallUs } from '../../time/timestamp';
 import { byTime, current } from '../bookmarks/order';
 import { askAgainMs, hasFile, leftUs, merge, percent } from '../exports/jobs';
-import { holdState, inOrder } from '../holds/state';
+import { inOrder } from '../holds/state';
 import { cut, inside, shareState } from '../share/state';
 import { expiryOf } from './expiry';
 import { clipName, contentsOf, isReversed, nudge, partOf, stillName } from './part';
@@ -206,18 +206,12 @@ describe('a hold', () => {
     release_asked_by: null,
     released_by: null,
     released_at_us: null,
-    active: true,
+    state: 'active',
     ...change,
   });
-  test('keeps, waits for a second person, or is over', () => {
-    expect(holdState(hold(1), noon)).toBe('keeps');
-    expect(holdState(hold(1, { release_asked_by: 'user bob' }), noon)).toBe('asked');
-    expect(holdState(hold(1, { released_at_us: noon, active: false }), noon)).toBe('over');
-    expect(holdState(hold(1, { expires_at_us: noon }), noon)).toBe('over');
-  });
   test('that waits for somebody stands first', () => {
-    const asked = hold(1, { release_asked_by: 'user bob' });
-    const list = inOrder([hold(3, { active: false }), asked, hold(2), hold(4)], noon);
-    expect(list.map((one) => one.id)).toEqual([1, 4, 2, 3]);
+    const asked = hold(1, { state: 'release_asked' });
+    const list = inOrder([hold(3, { state: 'released' }), asked, hold(2), hold(4), hold(5, { state: 'expired' })]);
+    expect(list.map((one) => one.id)).toEqual([1, 4, 2, 5, 3]);
   });
 });
