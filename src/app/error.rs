@@ -53,7 +53,7 @@ impl StartError {
             }
             StartError::Listen { .. } => "--listen 127.0.0.1:8080".into(),
             StartError::Media(StoreError::Foreign { .. } | StoreError::NotMounted { .. } | StoreError::WrongRoot { .. }) => {
-                "--media-root with the right folder".into()
+                "mounting it, or --set media.root=FOLDER with the right folder".into()
             }
             StartError::Media(_) => "retroview config show, then looking at media.root".into(),
             StartError::Db(DbError::Newer { .. }) => "the newer version of Retroview".into(),

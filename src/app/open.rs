@@ -85,6 +85,18 @@ pub async fn open_index(config: &Config) -> Result<(Db, MediaRoot), StartError> 
     Ok((db, root))
 }
 
+/// The same for what asks rows only: a media folder that is away is no reason not to say so.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn open_rows(config: &Config) -> Result<(Db, MediaRoot), StartError> {
+    let db = db::sqlite::open(&config.database_path()).await?;
+    match db.media_root_id().await? {
+        Some(known) => Ok((db, MediaRoot::expected(&config.media.root, &known))),
+        None => open_index(config).await,
+    }
+}
+
 async fn recover(config: &Config, index: &Index, root: &MediaRoot) -> Result<(), StartError> {
     let began = Instant::now();
     supervisor::wait_for_orphans(&config.run_dir())

@@ -9,6 +9,8 @@ pub const STREAM_CHANGED: Act = Act("stream.changed");
 pub const STREAM_PAUSED: Act = Act("stream.paused");
 pub const STREAM_RESUMED: Act = Act("stream.resumed");
 pub const STREAM_REMOVED: Act = Act("stream.removed");
+/// It had been removed.
+pub const STREAM_RESTORED: Act = Act("stream.restored");
 /// Somebody without credentials of their own may see this range from now on.
 pub const RANGE_SHARED: Act = Act("range.shared");
 pub const FOOTAGE_WATCHED: Act = Act("footage.watched");

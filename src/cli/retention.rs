@@ -164,7 +164,7 @@ pub(super) fn run(args: RetentionArgs, context: &Context) -> anyhow::Result<Exit
 
 /// Retention of this installation, for a command.
 pub(super) async fn open(database: &Database) -> anyhow::Result<Retention> {
-    let (db, root) = app::open_index(&database.config).await.map_err(start_failure)?;
+    let (db, root) = app::open_rows(&database.config).await.map_err(start_failure)?;
     let index = Index::for_command(db, root.clone());
     Ok(app::retention(&database.config, index, &root, Arc::new(SystemClock)))
 }

@@ -17,6 +17,7 @@ mod papers;
 mod retention;
 pub mod sqlite;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -217,6 +218,15 @@ pub struct RunExtent {
     pub range: TimeRange,
 }
 
+/// A stream's newest gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastGap {
+    pub start: Timestamp,
+    /// `None` while it lasts.
+    pub end: Option<Timestamp>,
+    pub cause: GapCause,
+}
+
 /// Sums over a stream's visible footage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamTotals {
@@ -224,6 +234,10 @@ pub struct StreamTotals {
     /// Start of the first gap: before the first footage when that was lost.
     pub first_gap: Option<Timestamp>,
     pub last_end: Option<Timestamp>,
+    /// Whose footage is the newest.
+    pub last_run: Option<RunId>,
+    /// The newest gap, with the one that lasts.
+    pub last_gap: Option<LastGap>,
     pub blocks: u64,
     pub segments: u64,
     pub bytes: u64,
@@ -249,6 +263,8 @@ pub trait FootageRows: Send + Sync {
     /// The end of the newest footage before or at `t`, and the start of the oldest after `t`.
     async fn neighbours(&self, stream: &StreamId, t: Timestamp) -> DbResult<(Option<Timestamp>, Option<Timestamp>)>;
     async fn totals(&self, stream: &StreamId) -> DbResult<StreamTotals>;
+    /// The same of every stream at once, removed ones included: what lists show. Costs a few lookups a stream.
+    async fn all_totals(&self) -> DbResult<HashMap<StreamId, StreamTotals>>;
     /// Whether footage of an import with this key is in the index.
     async fn import_known(&self, stream: &StreamId, key: &str) -> DbResult<bool> {
         Ok(!self.import_extents(stream, key).await?.is_empty())

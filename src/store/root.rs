@@ -89,6 +89,12 @@ impl MediaRoot {
         Self::checked(path, identity, known_id)
     }
 
+    /// The media root that should be at `path`, whether it is there or not: for whoever asks rows only, such as where retention stands
+    /// while a disk is away. What touches files looks with [`MediaRoot::still_there`] first.
+    pub fn expected(path: &Path, known_id: &str) -> MediaRoot {
+        MediaRoot(Arc::new(Inner { path: path.to_path_buf(), id: known_id.to_owned(), readers: Readers::default() }))
+    }
+
     fn checked(path: &Path, identity: Identity, known_id: Option<&str>) -> StoreResult<MediaRoot> {
         if identity.format > ROOT_FORMAT {
             return Err(StoreError::NewerFormat { path: path.to_path_buf(), found: identity.format, known: ROOT_FORMAT });

@@ -171,3 +171,21 @@ async fn with_yesterdays_database_footage_that_is_newer_is_named_and_taken_in_an
     let played = ffmpeg_plays(service.url(clip), &["-headers", &format!("Authorization: Bearer {}\r\n", client.token())]);
     assert_eq!((played.complaints.as_str(), played.video_frames), ("", 250), "{played:?}");
 }
+
+#[tokio::test]
+async fn a_disk_that_is_away_stops_retention_until_it_is_back_and_an_operator_says_so() {
+    let mut service = Service::start().await;
+    service.client().await.add_stream("door", "push:").await;
+    service.stop();
+    let (media, away) = (service.media(), service.scratch().join("away"));
+    std::fs::rename(&media, &away).unwrap();
+    let (code, said) = ends(&service, &["retention", "run"]);
+    assert!(code == 3 && said.contains("not the media folder"), "{code}: {said}");
+    let (code, said) = ends(&service, &["retention", "status"]);
+    assert!(code == 0 && said.contains("stands still") && said.contains("main (premium"), "{code}: {said}");
+    let (code, said) = ends(&service, &["retention", "confirm"]);
+    assert!(code == 5 && said.contains("Try: mounting"), "{code}: {said}");
+    std::fs::rename(&away, &media).unwrap();
+    assert!(service.run(&["retention", "confirm"]).starts_with("Confirmed"));
+    assert!(service.run(&["retention", "run"]).contains("nothing to do"));
+}

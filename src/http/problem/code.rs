@@ -112,6 +112,12 @@ codes! {
     RangeNotSatisfiable 416 "range_not_satisfiable" "The byte range lies outside the file",
 
     InvalidSource 422 "invalid_source" "This source cannot be recorded",
+    /// Nothing answers there.
+    Unreachable 422 "unreachable" "This source cannot be reached",
+    Refused 422 "refused" "This source refuses the connection",
+    UnauthorizedSource 422 "unauthorized_source" "This source wants another user or password",
+    /// It answers, and nothing comes that can be recorded.
+    NoMedia 422 "no_media" "This source sends nothing that can be recorded",
     InvalidMedia 422 "invalid_media" "What was sent cannot be recorded",
     InvalidValue 422 "invalid_value" "A value in the request is not allowed",
     /// The range asked for is longer than is served at once.

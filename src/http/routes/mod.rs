@@ -16,6 +16,7 @@ mod links;
 mod media;
 mod metrics;
 mod playlists;
+mod probe;
 mod receipts;
 mod retention;
 mod session;
@@ -54,6 +55,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(holds::routes())
         .merge(signing_keys::routes())
         .merge(streams::routes())
+        .merge(probe::routes())
         .merge(ingest::routes())
         .merge(urls::routes())
         .merge(playlists::routes())

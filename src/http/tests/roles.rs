@@ -31,10 +31,13 @@ const TABLE: &[(&str, &str)] = &[
     ("DELETE /v1/sessions/{session}", "s"),
     ("GET /v1/streams", "vmo"),
     ("POST /v1/streams", "mo"),
+    ("POST /v1/streams/probe", "mo"),
+    ("POST /v1/streams/probe?account={account}&stream={stream}", "mo"),
     ("GET /v1/streams/{stream}", "vmo"),
     ("PATCH /v1/streams/{stream}", "mo"),
     ("POST /v1/streams/{stream}/pause", "mo"),
     ("POST /v1/streams/{stream}/resume", "mo"),
+    ("POST /v1/streams/{stream}/restore", "mo"),
     ("POST /v1/streams/{stream}/ingest", "mo"),
     ("PUT /v1/streams/{stream}/ingest", "mo"),
     ("POST /v1/streams/{stream}/urls", "vmo"),
@@ -122,6 +125,7 @@ fn body(route: &str, ids: &Ids) -> Value {
     let path = route.split('?').next().unwrap();
     match path {
         "POST /v1/streams" => json!({ "id": "cam9", "source": "push:" }),
+        "POST /v1/streams/probe" => json!({ "source": "push:", "account": ids.account, "stream": ids.stream }),
         "POST /v1/streams/{stream}/urls" => json!({ "start": "-60" }),
         "POST /v1/tokens" => json!({ "name": "t", "scopes": ["view"], "account": ids.account }),
         "POST /v1/accounts/{account}/holds" => {
