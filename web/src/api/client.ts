@@ -74,7 +74,20 @@ export async function text(url: string, signal?: AbortSignal): Promise<Result<{ 
 }
 
 export function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
-  return new URL(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`, base).href;
+  return new URL(presenting(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`), base).href;
+}
+
+/** Behind a share's link: which cookie counts, before that of whoever is signed in in this browser. */
+let token: string | null = null;
+
+/** From now on footage is asked for with this; `null`: as whoever is signed in. */
+export function present(next: string | null): void {
+  token = next;
+}
+
+function presenting(to: string): string {
+  if (token === null || !to.startsWith('streams/')) return to;
+  return `${to}${to.includes('?') ? '&' : '?'}${query({ token })}`;
 }
 
 /** What has no value is left out. */
@@ -98,7 +111,7 @@ export interface Sending {
 /** Sends JSON and reads JSON; `to` is relative to `/v1/`. An answer without a body is `null`. */
 export async function json<T>(to: string, options: Sending = {}): Promise<Result<T>> {
   const method = options.method ?? 'GET';
-  const answer = await send(new URL(to, base).href, {
+  const answer = await send(new URL(presenting(to), base).href, {
     method,
     ...(options.signal ? { signal: options.signal } : {}),
     headers: {

@@ -36,12 +36,13 @@ export interface Share {
   readonly expires_at_us: WallUs;
   readonly note: string;
   readonly download: boolean;
-  readonly by: string;
+  readonly made_by: string;
   readonly created_at_us: WallUs;
   readonly revoked_at_us: WallUs | null;
   readonly revoked_by: string | null;
   readonly opens: number;
-  readonly last_opened_at_us: WallUs | null;
+  readonly last_used_at_us: WallUs | null;
+  readonly state: 'active' | 'expired' | 'revoked';
 }
 
 /** Told once: nobody can find the secret out again. */
@@ -49,12 +50,16 @@ export type FreshShare = Share & { readonly url: string; readonly secret: string
 
 /** What somebody with a link may see. */
 export interface OpenedShare {
+  readonly id: string;
+  /** Picks this link's cookie among others, and before a session's. */
+  readonly token: string;
   readonly streams: { id: string; title: string }[];
   readonly start_us: WallUs;
   readonly end_us: WallUs;
   readonly expires_at_us: WallUs;
   readonly download: boolean;
   readonly note: string;
+  readonly now_us: WallUs;
 }
 
 export type ExportFormat = 'mp4' | 'archive';

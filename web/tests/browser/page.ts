@@ -59,9 +59,9 @@ export class Visit {
     expect(this.complaints).toEqual([]);
   }
 
-  async signIn(): Promise<void> {
+  async signIn(name = user): Promise<void> {
     await this.page.goto('/');
-    await this.page.locator('#user').fill(user);
+    await this.page.locator('#user').fill(name);
     await this.page.locator('#password').fill(password);
     await this.page.keyboard.press('Enter');
     await this.page.locator('header').waitFor();
@@ -151,12 +151,14 @@ function defineBurnedIn(): void {
   const canvas = document.createElement('canvas');
   window.burnedIn = (video) => {
     const { videoWidth: width, videoHeight: height } = video;
-    if (video.readyState < 2 || width === 0) return null;
+    return video.readyState < 2 || width === 0 ? null : window.burnedInto(video, width, height);
+  };
+  window.burnedInto = (picture, width, height) => {
     // Assigning a size clears the canvas, which costs more than drawing.
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     const ctx = canvas.getContext('2d', { willReadFrequently: true });
     if (!ctx) return null;
-    ctx.drawImage(video, 0, 0);
+    ctx.drawImage(picture, 0, 0);
     const row = Math.max(8, Math.floor(height / 24));
     const line = ctx.getImageData(0, height - Math.floor(row / 2) - 1, width, 1).data;
     const cell = (i: number) => (line[Math.round(((i + 0.5) * width) / 48) * 4] ?? 0) > 127;
@@ -170,5 +172,7 @@ function defineBurnedIn(): void {
 declare global {
   interface Window {
     burnedIn(video: HTMLVideoElement): number | null;
+    /** The same of any picture; what is below `height` is left out. */
+    burnedInto(picture: CanvasImageSource, width: number, height: number): number | null;
   }
 }

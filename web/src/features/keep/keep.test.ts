@@ -6,7 +6,7 @@ import { DAY_US, HOUR_US, SECOND_US, type WallUs, fromRfc3339, shift, toRfc3339,
 import { byTime, current } from '../bookmarks/order';
 import { askAgainMs, hasFile, leftUs, merge, percent } from '../exports/jobs';
 import { inOrder } from '../holds/state';
-import { cut, inside, shareState } from '../share/state';
+import { cut, inside } from '../share/state';
 import { expiryOf } from './expiry';
 import { clipName, contentsOf, isReversed, nudge, partOf, stillName } from './part';
 import { isSelf, nameOf } from './people';
@@ -165,12 +165,6 @@ describe('bookmarks', () => {
 });
 
 describe('a link', () => {
-  const share = (change = {}) => ({ expires_at_us: noon, revoked_at_us: null, ...change });
-  test('is open, expired or revoked', () => {
-    expect(shareState(share(), shift(noon, -1))).toBe('open');
-    expect(shareState(share(), noon)).toBe('expired');
-    expect(shareState(share({ revoked_at_us: noon }), shift(noon, -1))).toBe('revoked');
-  });
   test('lasts as long as was chosen', () => {
     expect(expiryOf('hour', '', noon, 'UTC')).toBe(noon + HOUR_US);
     expect(expiryOf('month', '', noon, 'UTC')).toBe(noon + 30 * DAY_US);

@@ -1,14 +1,5 @@
-import type { Share } from '../../api/keep';
 import { type Range, clamp, range } from '../../time/range';
 import type { WallUs } from '../../time/timestamp';
-
-export type ShareState = 'open' | 'expired' | 'revoked';
-
-/** Revoked counts even after its time: somebody meant it. */
-export function shareState(share: Pick<Share, 'revoked_at_us' | 'expires_at_us'>, now: WallUs): ShareState {
-  if (share.revoked_at_us !== null) return 'revoked';
-  return share.expires_at_us <= now ? 'expired' : 'open';
-}
 
 /** Where a wish to go lands: never outside of what is shared. */
 export function inside(at: WallUs, start: WallUs, end: WallUs): WallUs {

@@ -124,7 +124,7 @@ export const keep = {
   'share.title': 'Links',
   'share.about': 'Parts that can be seen without an account by whoever has their link.',
   'share.none': 'Nothing is shared. Open a stream, mark a part and share it.',
-  'share.state.open': 'Opens',
+  'share.state.active': 'Open',
   'share.state.expired': 'Expired',
   'share.state.revoked': 'Revoked',
   'share.expires': 'until {when}',

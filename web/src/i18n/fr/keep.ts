@@ -126,7 +126,7 @@ export const keep: In<typeof en> = {
   'share.title': 'Liens',
   'share.about': 'Des passages visibles sans compte par qui a leur lien.',
   'share.none': 'Rien n’est partagé. Ouvrez un flux, marquez un passage et partagez-le.',
-  'share.state.open': 'S’ouvre',
+  'share.state.active': 'Ouvert',
   'share.state.expired': 'Expiré',
   'share.state.revoked': 'Révoqué',
   'share.expires': 'jusqu’au {when}',
