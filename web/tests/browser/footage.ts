@@ -4,6 +4,7 @@
  * ```text
  * yard, 2026-05-03  10:00:00 ███ 10:01:00 ······ 10:05:00 ▓▓▓ 10:05:40 ▒▒▒ 10:06:00   (H.264, smaller H.264, AV1)
  * yard, 2026-05-04  09:00:00 ███ 09:00:20
+ * road              2026-05-03 10:00:00, five minutes in one piece
  * attic             2026-05-03 12:00:00, H.265: no decoder in Chromium
  * shed              2026-05-03 12:00:00, 10 s with sound, 10 s without, 10 s with, a gap of 10 s, 10 s with
  * torn              2026-05-03 12:00:00, 10 s whose last frame is cut short, a gap of 10 s, 10 s
@@ -20,7 +21,7 @@ export const nextDay = '2026-05-04';
 export async function record(recorder: Recorder): Promise<void> {
   await recorder.run('streams', 'add', 'live', 'push:');
   await recorder.run('streams', 'add', 'porch', 'push:', '--title', 'Porch');
-  for (const stream of ['yard', 'attic', 'shed', 'torn', 'radio']) {
+  for (const stream of ['yard', 'road', 'attic', 'shed', 'torn', 'radio']) {
     await recorder.run('streams', 'add', stream, 'push:');
     // Nothing will ever be sent to them.
     await recorder.run('streams', 'pause', stream);
@@ -29,6 +30,7 @@ export async function record(recorder: Recorder): Promise<void> {
   await recorder.import('yard', { start: `${day}T10:05:00Z`, duration: 40, size: '480x270' });
   await recorder.import('yard', { start: `${day}T10:05:40Z`, duration: 20, codec: 'av1' });
   await recorder.import('yard', { start: `${nextDay}T09:00:00Z`, duration: 20 });
+  await recorder.import('road', { start: `${day}T10:00:00Z`, duration: 300, size: '320x180', audio: 'none' });
   await recorder.import('attic', { start: `${day}T12:00:00Z`, duration: 8, codec: 'h265' });
   await recorder.import('shed', { start: `${day}T12:00:00Z`, duration: 10 });
   await recorder.import('shed', { start: `${day}T12:00:10Z`, duration: 10, audio: 'none' });

@@ -14,9 +14,9 @@ export class SharedPlayer extends Player {
     still: HTMLCanvasElement,
     stream: string,
     part: Range,
-    deps: Omit<PlayerDeps, 'load' | 'growing'>,
+    deps: Omit<PlayerDeps, 'stream' | 'load' | 'growing'>,
   ) {
-    super(video, still, { ...deps, load: partLoader(stream, part), growing: () => false });
+    super(video, still, { ...deps, stream, load: partLoader(stream, part), growing: () => false });
     this.#part = part;
   }
 

@@ -12,6 +12,7 @@ interface Kept {
   utc?: boolean;
   volume?: number;
   muted?: boolean;
+  waitsInGaps?: boolean;
 }
 
 const place = 'retroview.settings';
@@ -79,6 +80,14 @@ class Settings {
     this.#keep({ volume, muted });
   }
 
+  /** Whether playing waits in a gap, in the gap's own time, or skips it. */
+  get waitsInGaps(): boolean {
+    return this.#kept.waitsInGaps ?? false;
+  }
+  set waitsInGaps(waitsInGaps: boolean) {
+    this.#keep({ waitsInGaps });
+  }
+
   #keep(change: Partial<Kept>): void {
     this.#kept = { ...this.#kept, ...change };
     try {
@@ -100,13 +109,14 @@ function read(): Kept {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(place) ?? '{}');
     if (typeof kept !== 'object' || kept === null) return {};
-    const { language, theme, utc, volume, muted } = kept as { [K in keyof Kept]: unknown };
+    const { language, theme, utc, volume, muted, waitsInGaps } = kept as { [K in keyof Kept]: unknown };
     return {
       ...(languages.includes(language as Language) ? { language: language as Language } : {}),
       ...(themes.includes(theme as Theme) ? { theme: theme as Theme } : {}),
       ...(typeof utc === 'boolean' ? { utc } : {}),
       ...(typeof volume === 'number' && volume >= 0 && volume <= 1 ? { volume } : {}),
       ...(typeof muted === 'boolean' ? { muted } : {}),
+      ...(typeof waitsInGaps === 'boolean' ? { waitsInGaps } : {}),
     };
   } catch {
     return {};

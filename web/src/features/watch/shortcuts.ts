@@ -7,6 +7,8 @@ export type Command =
   | { do: 'frame'; direction: 1 | -1 }
   | { do: 'day'; by: 1 | -1 }
   | { do: 'speed'; by: 1 | -1 }
+  | { do: 'reverse' }
+  | { do: 'gaps' }
   | { do: 'zoom'; by: 1 | -1 }
   | { do: 'mark'; edge: 'start' | 'end' }
   | { do: 'live' }
@@ -47,6 +49,10 @@ export function commandFor({ key, shiftKey, ctrlKey, metaKey, altKey }: Keys): C
       return { do: 'speed', by: -1 };
     case '>':
       return { do: 'speed', by: 1 };
+    case 'j':
+      return { do: 'reverse' };
+    case 'w':
+      return { do: 'gaps' };
     case '+':
     case '=':
       return { do: 'zoom', by: 1 };

@@ -94,4 +94,14 @@ export const player = {
 
   'key.space': 'Space',
   'key.shift': 'Shift',
+  'watch.speed.forwards': 'Forwards',
+  'watch.speed.backwards': 'Backwards',
+  'watch.gaps.wait': 'Wait through gaps',
+  'watch.gaps.waited': 'Gaps are waited through, in their own time',
+  'watch.gaps.skipped': 'Gaps are skipped',
+  'nothing.passing': 'Playback goes on in {duration}, at {time}.',
+  'nothing.skip': 'Skip this gap',
+  'watch.by_pictures': 'Single pictures',
+  'help.reverse': 'Play backwards, again: faster',
+  'help.gaps': 'Wait through gaps or skip them',
 } as const;

@@ -98,4 +98,14 @@ export const player: In<typeof en> = {
 
   'key.space': 'Espace',
   'key.shift': 'Maj',
+  'watch.speed.forwards': 'En avant',
+  'watch.speed.backwards': 'En arrière',
+  'watch.gaps.wait': 'Attendre pendant les interruptions',
+  'watch.gaps.waited': 'Les interruptions sont attendues, en temps réel',
+  'watch.gaps.skipped': 'Les interruptions sont sautées',
+  'nothing.passing': 'La lecture reprend dans {duration}, à {time}.',
+  'nothing.skip': 'Sauter cette interruption',
+  'watch.by_pictures': 'Image par image',
+  'help.reverse': 'Lire à l’envers, puis plus vite',
+  'help.gaps': 'Attendre ou sauter les interruptions',
 };
