@@ -20,6 +20,8 @@ type Wall<T> = T extends number ? WallUs : T;
 
 export type Session = Timed<Schemas['Session']>;
 
+export type Account = Timed<Schemas['Account']>;
+
 export type LinkInfo = Timed<Schemas['LinkInfo']>;
 
 export type Stream = Timed<Schemas['Stream']>;

@@ -1,7 +1,7 @@
 /** Times, days and lengths as people read them. Clocks are always 24 hours: a recorder's a.m. is an accident. */
 import type { Language } from '../i18n/language';
 import { HOUR_US, MINUTE_US, SECOND_US, type WallUs } from './timestamp';
-import { type Day, type Zone, civil, parseDay } from './zone';
+import { type Day, type Zone, civil, isRepeated, offsetName, parseDay } from './zone';
 
 export type Precision = 'minute' | 'second' | 'millisecond';
 
@@ -12,6 +12,12 @@ export function formatClock(at: WallUs, zone: Zone, precision: Precision = 'seco
   if (precision === 'minute') return minutes;
   const seconds = `${minutes}:${two(c.second)}`;
   return precision === 'second' ? seconds : `${seconds}.${String(Math.floor(c.us / 1000)).padStart(3, '0')}`;
+}
+
+/** As `formatClock`, and in the hour that comes twice with the offset that tells the two apart: `02:30:00 UTC+2`. */
+export function formatExactClock(at: WallUs, zone: Zone, precision: Precision = 'second'): string {
+  const clock = formatClock(at, zone, precision);
+  return isRepeated(at, zone) ? `${clock} ${offsetName(at, zone)}` : clock;
 }
 
 /** `2026-05-03 14:03:22`: sortable, the same in every language, accepted by the time field. */

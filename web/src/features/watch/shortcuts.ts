@@ -6,6 +6,8 @@ export type Command =
   | { do: 'step'; us: number }
   | { do: 'frame'; direction: 1 | -1 }
   | { do: 'day'; by: 1 | -1 }
+  | { do: 'gap'; by: 1 | -1 }
+  | { do: 'bookmark'; by: 1 | -1 }
   | { do: 'speed'; by: 1 | -1 }
   | { do: 'reverse' }
   | { do: 'gaps' }
@@ -45,6 +47,14 @@ export function commandFor({ key, shiftKey, ctrlKey, metaKey, altKey }: Keys): C
       return { do: 'day', by: -1 };
     case 'PageDown':
       return { do: 'day', by: 1 };
+    case '[':
+      return { do: 'gap', by: -1 };
+    case ']':
+      return { do: 'gap', by: 1 };
+    case '{':
+      return { do: 'bookmark', by: -1 };
+    case '}':
+      return { do: 'bookmark', by: 1 };
     case '<':
       return { do: 'speed', by: -1 };
     case '>':
