@@ -16,7 +16,6 @@ const flags = [
 
 /** Answers that are part of the conversation; Chromium writes each into its console as an error. */
 const expected = [
-  /status of 40. .*(bookmarks|exports)/,
   /status of 401 .*\/(v1\/session|frame\.(jpg|mp4))/,
   /status of 404 .*\/media\.m3u8/,
   /status of (404|410) .*\/v1\/links\/show/,

@@ -1,6 +1,7 @@
 /** What a part holds over one or several streams: asked for a moment after it stopped changing. */
 import { api } from '../../api/client';
 import { clipFacts } from '../../api/keep';
+import type { Coverage } from '../../api/types';
 import type { Range } from '../../time/range';
 import { intersection, length, range } from '../../time/range';
 import { type Contents, contentsOf } from './part';
@@ -59,10 +60,9 @@ async function amountsOf(stream: string, part: Range, signal: AbortSignal): Prom
   return { ...contents, bytes: facts.ok ? facts.value.bytes : null, markedUs };
 }
 
-function markedIn(coverage: object, part: Range): number {
-  const marked = 'marked' in coverage ? (coverage.marked as { start_us: number; end_us: number }[]) : [];
-  return marked.reduce((sum, m) => {
-    const inside = intersection(range(m.start_us, m.end_us), part);
+function markedIn(coverage: Coverage, part: Range): number {
+  return coverage.marked.reduce((sum, mark) => {
+    const inside = intersection(range(mark.start_us, mark.end_us), part);
     return sum + (inside ? length(inside) : 0);
   }, 0);
 }

@@ -156,6 +156,8 @@ export const keep = {
   'shared.revoked.hint': 'Whoever sent it has taken it back. Ask them for another one if you still need it.',
   'shared.expired': 'This link has expired',
   'shared.expired.hint': 'Its time is up. Ask whoever sent it for another one.',
+  'shared.ended': 'This link has ended',
+  'shared.ended.hint': 'Whoever made it may not show this footage any more.',
   'shared.unknown': 'There is no such link',
   'shared.unknown.hint': 'It may have been cut off on the way. Open it again from where you got it, all of it.',
   'shared.unreachable': 'The recorder does not answer',

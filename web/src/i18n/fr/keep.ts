@@ -159,6 +159,8 @@ export const keep: In<typeof en> = {
     'La personne qui l’a envoyé l’a repris. Demandez-lui-en un autre si vous en avez encore besoin.',
   'shared.expired': 'Ce lien a expiré',
   'shared.expired.hint': 'Son délai est passé. Demandez-en un autre à la personne qui l’a envoyé.',
+  'shared.ended': 'Ce lien a pris fin',
+  'shared.ended.hint': 'La personne qui l’a créé ne peut plus montrer ces images.',
   'shared.unknown': 'Ce lien n’existe pas',
   'shared.unknown.hint': 'Il a peut-être été coupé en route. Ouvrez-le de nouveau, en entier, là où vous l’avez reçu.',
   'shared.unreachable': 'L’enregistreur ne répond pas',
