@@ -11,7 +11,13 @@ const start = 20_000 * DAY_US;
 function answer(r: Range): Coverage {
   return {
     ...{ stream: 'yard', start_us: r.start, end_us: r.end, now_us: wallUs(start + 900 * DAY_US), resolution_us: 0 },
-    ...{ runs: [{ start_us: r.start, end_us: r.end, run: 'a' }], gaps: [], window_start_us: null, holds: [], marked: [] },
+    ...{
+      runs: [{ start_us: r.start, end_us: r.end, run: 'a' }],
+      gaps: [],
+      window_start_us: null,
+      holds: [],
+      marked: [],
+    },
   } as Coverage;
 }
 
