@@ -10,9 +10,6 @@ type Loader<P extends Page> = () => Promise<{ default: Component<RouteOf<P>> | C
 export const pages: { readonly [P in Page]?: Loader<P> } = {
   streams: () => import('../streams/Streams.svelte'),
   watch: () => import('../watch/Watch.svelte'),
-  exports: () => import('../exports/Exports.svelte'),
   bookmarks: () => import('../bookmarks/Bookmarks.svelte'),
   holds: () => import('../holds/Holds.svelte'),
-  shares: () => import('../share/Shares.svelte'),
-  share: () => import('../share/SharePage.svelte'),
 };
