@@ -11,7 +11,7 @@ type Schemas = components['schemas'];
  * As generated, but with a type of its own for wall time: every number called `…_us` that is not a length. And what may
  * be null is always there: the document calls it optional, the recorder writes `null`.
  */
-type Timed<T> = T extends readonly (infer Item)[]
+export type Timed<T> = T extends readonly (infer Item)[]
   ? Timed<Item>[]
   : T extends object
     ? { [K in keyof T]-?: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }

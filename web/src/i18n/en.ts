@@ -1,3 +1,8 @@
+import { admin } from './en/admin';
+import { manage } from './en/manage';
+import { audit } from './en/audit';
+import { people } from './en/people';
+import { plan } from './en/plan';
 import { app } from './en/app';
 import { keep } from './en/keep';
 import { player } from './en/player';
@@ -11,6 +16,11 @@ import { timeline } from './en/timeline';
  */
 export const en = {
   ...app,
+  ...plan,
+  ...people,
+  ...audit,
+  ...manage,
+  ...admin,
   ...keep,
   ...player,
   ...retention,

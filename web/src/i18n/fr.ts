@@ -1,3 +1,8 @@
+import { admin } from './fr/admin';
+import { manage } from './fr/manage';
+import { audit } from './fr/audit';
+import { people } from './fr/people';
+import { plan } from './fr/plan';
 import { app } from './fr/app';
 import { keep } from './fr/keep';
 import { player } from './fr/player';
@@ -9,6 +14,11 @@ import type { Messages } from './messages';
 /** Français. Espaces insécables devant « : ; ? ! » et dans les guillemets. */
 export const fr: Messages = {
   ...app,
+  ...plan,
+  ...people,
+  ...audit,
+  ...manage,
+  ...admin,
   ...keep,
   ...player,
   ...retention,

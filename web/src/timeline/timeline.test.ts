@@ -16,7 +16,7 @@ function answer(part: Partial<Coverage>): Coverage {
   const [start_us, end_us, now_us] = [wallUs(0), wallUs(1000), wallUs(1000)];
   return {
     ...{ stream: 'yard', start_us, end_us, now_us, resolution_us: 0, runs: [], gaps: [] },
-    ...{ window_start_us: null, holds: [] },
+    ...{ window_start_us: null, holds: [], marked: [] },
     ...part,
   } as Coverage;
 }

@@ -5,6 +5,7 @@ import type { Problem } from '../../api/problem';
 import type { Session } from '../../api/types';
 import { type Role, roleOf } from './places';
 import { type Route, formatRoute, parseRoute } from './route';
+import { recorderIsBack } from '../../ui/poll';
 import { settings } from './settings.svelte';
 
 export type Access =
@@ -24,7 +25,17 @@ class App {
     return this.access.kind === 'signed_in' ? roleOf(this.access.session.role) : null;
   }
 
+  /** One's own. */
+  get account(): string {
+    return this.access.kind === 'signed_in' ? this.access.session.account : '';
+  }
+
+  get user(): string {
+    return this.access.kind === 'signed_in' ? this.access.session.user : '';
+  }
+
   start(): void {
+    addEventListener('online', () => dispatchEvent(new Event(recorderIsBack)));
     const follow = () => (this.route = parseRoute(location.hash));
     addEventListener('hashchange', follow);
     follow();
@@ -56,8 +67,27 @@ class App {
 
   /** Every answer passes here: an ended session and a silent recorder are everybody's business. */
   hear(problem: Problem | null): void {
-    this.offline = problem?.code === 'unreachable';
+    if (problem?.code === 'unreachable') this.#away();
+    else if (this.offline) this.#back();
     if (problem?.status === 401) this.expire();
+  }
+
+  /** Asks for the recorder until it answers: pages poll more slowly, and some not at all. */
+  #away(): void {
+    if (this.offline) return;
+    this.offline = true;
+    const knock = async () => {
+      if (!this.offline) return;
+      const answer = await api.session();
+      if (answer.ok || answer.problem.code !== 'unreachable') this.hear(answer.ok ? null : answer.problem);
+      else setTimeout(() => void knock(), 2000);
+    };
+    setTimeout(() => void knock(), 1000);
+  }
+
+  #back(): void {
+    this.offline = false;
+    dispatchEvent(new Event(recorderIsBack));
   }
 
   expire(): void {
