@@ -17,5 +17,7 @@ export const pages: { readonly [P in Page]?: Loader<P> } = {
   me: () => import('../admin/people/Me.svelte'),
   account: () => import('../admin/plan/AccountPage.svelte'),
   accounts: () => import('../admin/plan/Accounts.svelte'),
+  system: () => import('../admin/system/System.svelte'),
+  setup: () => import('../admin/setup/Setup.svelte'),
   watch: () => import('../watch/Watch.svelte'),
 };
