@@ -7,7 +7,7 @@
 import { recorderNow } from '../api/clock';
 import type { Problem } from '../api/problem';
 import type { Range } from '../time/range';
-import { SECOND_US, type WallUs, shift } from '../time/timestamp';
+import { SECOND_US, type WallUs, shift, wallUs } from '../time/timestamp';
 import { type Feed, covers, entryEnd, footage, pieceUs, span, startFeed } from './feed';
 import type { Barrier, Session } from './hls';
 import { Keeper } from './keeper';
@@ -69,6 +69,8 @@ export interface PlayerDeps {
   readonly load: LoadPiece;
   /** Whether gaps are waited through, in their own time, or skipped. */
   readonly waitsInGaps?: () => boolean;
+  /** The clock that several players go by; without it each goes by its own picture. `null` while it is not set. */
+  readonly clock?: () => WallUs | null;
   /** Whether the stream is being recorded right now. */
   readonly growing: () => boolean;
   readonly onSignedOut: () => void;
@@ -359,9 +361,11 @@ export class Player {
     const { previousEnd, nextStart } = piece.kind === 'nothing' ? piece : { previousEnd: null, nextStart: null };
     // What has just happened is not stored yet: the newest there is was meant.
     const arriving = nextStart === null && previousEnd !== null && at - previousEnd < arrivingUs;
-    if (arriving && this.#deps.growing()) return this.goLive();
+    const live = arriving && this.#deps.growing();
+    // With a clock of others this player waits until what they show has arrived here.
+    if (live && !this.#deps.clock) return this.goLive();
     this.#abandon();
-    this.phase = { kind: 'nothing', at, live: false, previousEnd, nextStart };
+    this.phase = { kind: 'nothing', at, live, previousEnd, nextStart };
     this.#waitInGap();
   }
 
@@ -527,11 +531,11 @@ export class Player {
     this.#video.pause();
     this.live = false;
     this.shuttling = true;
-    const { stream, load, waitsInGaps = () => false } = this.#deps;
+    const { stream, load, clock = () => null } = this.#deps;
     this.#shuttle = new Shuttle(
       startOf(from, this.rate),
       this.rate,
-      { load, waitsInGaps, slides: (wish, signal) => slidesOf(stream, wish, signal) },
+      { load, clock, waitsInGaps: () => this.#waitsInGaps, slides: (wish, signal) => slidesOf(stream, wish, signal) },
       {
         shown: (picture) => {
           this.#cover(picture);
@@ -564,7 +568,9 @@ export class Player {
   /** All there is has gone by: forwards that is now, or the end; backwards the first picture. */
   #endOfRow(): void {
     const forwards = this.rate > 0;
+    const others = this.#deps.clock?.();
     this.#endShuttle();
+    if (others != null) return void this.#open(others);
     if (forwards && this.#deps.growing()) return void this.goLive();
     this.setRate(1);
     if (forwards) return this.#finish();
@@ -592,7 +598,7 @@ export class Player {
   // -- gaps ---------------------------------------------------------------------------------------------------------
 
   get #waitsInGaps(): boolean {
-    return this.#deps.waitsInGaps?.() ?? false;
+    return this.#deps.clock !== undefined || (this.#deps.waitsInGaps?.() ?? false);
   }
 
   /** Near the end of footage, where gaps are waited through: stops on its last picture. */
@@ -628,9 +634,10 @@ export class Player {
     const [from, since] = [this.position ?? phase.at, performance.now()];
     this.inGap = true;
     const tick = () => {
-      const at = shift(from, (performance.now() - since) * 1000 * this.rate);
-      if (this.rate < 0) return this.#leaveGap(nextStart);
-      if (at >= nextStart) return void this.seek(nextStart);
+      const own = shift(from, (performance.now() - since) * 1000 * this.rate);
+      const at = this.#deps.clock ? (this.#deps.clock() ?? from) : own;
+      if (this.rate < 0) return this.#passGapBackwards(at);
+      if (at >= nextStart) return void this.seek(wallUs(Math.max(at, nextStart)));
       this.position = at;
       this.#gapTimer = setTimeout(tick, Math.min(100, (nextStart - at) / 1000 / this.rate));
     };
@@ -640,6 +647,16 @@ export class Player {
   #stayInGap(): void {
     clearTimeout(this.#gapTimer);
     this.inGap = false;
+  }
+
+  /** By itself at once: where it is waited for backwards as well, the row of pictures does that. */
+  #passGapBackwards(at: WallUs): void {
+    const { phase } = this;
+    if (phase.kind !== 'nothing' || phase.previousEnd === null) return;
+    if (!this.#deps.clock) return this.#leaveGap(null);
+    if (at < phase.previousEnd) return void this.seek(at);
+    this.position = at;
+    this.#gapTimer = setTimeout(() => this.#passGapBackwards(this.#deps.clock?.() ?? at), 100);
   }
 
   #leaveGap(nextStart: WallUs | null): void {
@@ -836,6 +853,7 @@ export class Player {
     this.live =
       this.#deps.growing() && edge !== null && edge > shift(recorderNow(), -liveLeadUs) && edge - at < liveSlackUs;
     // Faster than life is only possible in the past.
-    if (this.live && this.rate > 1 && edge !== null && edge - at < liveSlackUs / 2) this.setRate(1);
+    if (!this.#deps.clock && this.live && this.rate > 1 && edge !== null && edge - at < liveSlackUs / 2)
+      this.setRate(1);
   }
 }

@@ -18,6 +18,8 @@ export interface ShuttleDeps {
   readonly load: LoadPiece;
   readonly slides: (wish: SlideWish, signal: AbortSignal) => Promise<Picture[]>;
   readonly waitsInGaps: () => boolean;
+  /** A clock that others go by as well; `null`: a clock of its own. */
+  readonly clock: () => WallUs | null;
 }
 
 export interface ShuttleEvents {
@@ -79,6 +81,8 @@ export class Shuttle {
   }
 
   #now(): WallUs {
+    const others = this.#deps.clock();
+    if (others !== null) return others;
     return shift(this.#clock.at, (performance.now() - this.#clock.since) * 1000 * this.#rate);
   }
 
@@ -120,7 +124,8 @@ export class Shuttle {
 
   async #cross(gap: Range, at: WallUs): Promise<void> {
     const across = this.#direction > 0 ? gap.end : shift(gap.start, -1);
-    if (!this.#deps.waitsInGaps() || length(gap) < wordUs) {
+    const ownClock = this.#deps.clock() === null;
+    if (ownClock && (!this.#deps.waitsInGaps() || length(gap) < wordUs)) {
       if (length(gap) >= wordUs) this.#events.skipped(gap);
       return this.#set(across);
     }

@@ -20,4 +20,5 @@ export const pages: { readonly [P in Page]?: Loader<P> } = {
   system: () => import('../admin/system/System.svelte'),
   setup: () => import('../admin/setup/Setup.svelte'),
   watch: () => import('../watch/Watch.svelte'),
+  wall: () => import('../wall/Wall.svelte'),
 };
