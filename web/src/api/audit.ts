@@ -21,8 +21,8 @@ export interface AuditQuestion {
 /** When the chain was last gone through, and what was found. */
 export interface Verification {
   verified_at_us: WallUs | null;
-  records: number;
-  ok: boolean;
+  records: number | null;
+  ok: boolean | null;
   first_bad?: { n: number; why: string } | null;
   checkpoint_at_us?: WallUs | null;
   running?: boolean;

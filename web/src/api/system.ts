@@ -1,23 +1,26 @@
 /** The installation itself. */
 import type { WallUs } from '../time/timestamp';
+import type { Verification } from './audit';
 import { json, path } from './client';
 import type { components } from './schema';
-import type { Timed } from './types';
+import type { RetentionStatus, Timed } from './types';
 
 export type SigningKey = Timed<components['schemas']['SigningKey']>;
 
 export interface SystemState {
   version: string;
-  started_at_us?: WallUs;
+  started_at_us: WallUs;
   uptime_s: number;
-  disk: { total_bytes: number; free_bytes: number; min_free_bytes: number };
+  /** `null`: the media folder is not there. */
+  disk: { total_bytes: number; free_bytes: number; min_free_bytes: number } | null;
   database_bytes: number;
-  workers: { alive: number; restarts: number };
+  workers: { alive: number; deaths: number; not_recording: 'no_workers' | 'stopping' | null };
   streams: Record<string, number>;
-  retention: { last_run_us: WallUs | null; stopped: string | null };
-  last_checkpoint_us: WallUs | null;
+  retention: RetentionStatus;
+  checkpoint_at_us: WallUs | null;
+  audit: Verification;
   erasures_running: number;
-  exports_running: number;
+  exports_running?: number;
 }
 
 export interface SetupState {

@@ -3,6 +3,7 @@ import { manage } from './en/manage';
 import { audit } from './en/audit';
 import { people } from './en/people';
 import { plan } from './en/plan';
+import { system } from './en/system';
 import { app } from './en/app';
 import { keep } from './en/keep';
 import { player } from './en/player';
@@ -16,6 +17,7 @@ import { timeline } from './en/timeline';
  */
 export const en = {
   ...app,
+  ...system,
   ...plan,
   ...people,
   ...audit,

@@ -17,6 +17,10 @@ export const pages: { readonly [P in Page]?: Loader<P> } = {
   me: () => import('../admin/people/Me.svelte'),
   account: () => import('../admin/plan/AccountPage.svelte'),
   accounts: () => import('../admin/plan/Accounts.svelte'),
+  system: () => import('../admin/system/System.svelte'),
+  setup: () => import('../admin/setup/Setup.svelte'),
   watch: () => import('../watch/Watch.svelte'),
+  bookmarks: () => import('../bookmarks/Bookmarks.svelte'),
+  holds: () => import('../holds/Holds.svelte'),
   wall: () => import('../wall/Wall.svelte'),
 };
