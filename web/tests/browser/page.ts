@@ -59,9 +59,9 @@ export class Visit {
     expect(this.complaints).toEqual([]);
   }
 
-  async signIn(): Promise<void> {
+  async signIn(as = user): Promise<void> {
     await this.page.goto('/');
-    await this.page.locator('#user').fill(user);
+    await this.page.locator('#user').fill(as);
     await this.page.locator('#password').fill(password);
     await this.page.keyboard.press('Enter');
     await this.page.locator('header').waitFor();
