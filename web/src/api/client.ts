@@ -8,7 +8,7 @@ import { type Problem, type Result, problemOf } from './problem';
 import type { Account, Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
 
 /** Relative, so that the app works below any path. */
-const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
+export const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
 
 /** A request that takes longer has failed: the recorder answers in milliseconds or waits in vain. */
 const patienceMs = 20_000;
@@ -76,7 +76,20 @@ export async function text(url: string, signal?: AbortSignal): Promise<Result<{ 
 }
 
 export function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
-  return new URL(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`, base).href;
+  return new URL(presenting(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`), base).href;
+}
+
+/** Behind a share's link: which cookie counts, before that of whoever is signed in in this browser. */
+let token: string | null = null;
+
+/** From now on footage is asked for with this; `null`: as whoever is signed in. */
+export function present(next: string | null): void {
+  token = next;
+}
+
+function presenting(to: string): string {
+  if (token === null || !to.startsWith('streams/')) return to;
+  return `${to}${to.includes('?') ? '&' : '?'}${query({ token })}`;
 }
 
 /** What has no value is left out. */
@@ -100,7 +113,7 @@ export interface Sending {
 /** Sends JSON and reads JSON; `to` is relative to `/v1/`. An answer without a body is `null`. */
 export async function json<T>(to: string, options: Sending = {}): Promise<Result<T>> {
   const method = options.method ?? 'GET';
-  const answer = await send(new URL(to, base).href, {
+  const answer = await send(new URL(presenting(to), base).href, {
     method,
     ...(options.signal ? { signal: options.signal } : {}),
     headers: {
@@ -120,7 +133,7 @@ export async function json<T>(to: string, options: Sending = {}): Promise<Result
   }
 }
 
-async function send(url: string, options: RequestInit): Promise<Result<Response>> {
+export async function send(url: string, options: RequestInit): Promise<Result<Response>> {
   const timeout = AbortSignal.timeout(patienceMs);
   try {
     const response = await fetch(url, { credentials: 'same-origin', ...options, signal: options.signal ?? timeout });

@@ -67,3 +67,13 @@ export type CoverageRun = Timed<Schemas['RunView']>;
 export type Gap = Timed<Schemas['GapView']>;
 
 export type Coverage = Timed<Schemas['CoverageView']>;
+
+/** A range that nothing may prune, with what became of it. */
+export type Hold = Timed<Schemas['Hold']>;
+export type NewHold = Schemas['NewHold'];
+export type PlacedHold = Hold & { readonly rescued_blocks: number; readonly too_late_blocks: number };
+export interface ReleasedHold {
+  readonly outcome: 'released' | 'asked' | 'needs_another' | 'was_released';
+  readonly hold: Hold;
+}
+export type Forecast = Timed<Schemas['RetentionForecast']>;

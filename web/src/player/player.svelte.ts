@@ -57,6 +57,8 @@ const againUs = 60 * SECOND_US;
 const barrierReachS = 0.3;
 /** Media times are rounded to microseconds, twice. */
 const roundingS = 0.002;
+/** No frame for this long: what is on screen is the newest. */
+const snapshotMs = 500;
 /** A frame while nothing better is known. */
 const usualFrameS = 1 / 25;
 /** Looked at this long before it is said that decoding cannot keep up. */
@@ -76,6 +78,14 @@ export interface PlayerDeps {
   readonly onSignedOut: () => void;
   /** Footage between two moments was missing and has been played over. */
   readonly onSkipped: (gap: Range) => void;
+}
+
+export interface Snapshot {
+  readonly source: HTMLCanvasElement;
+  readonly width: number;
+  readonly height: number;
+  /** When the frame was taken. */
+  readonly at: WallUs;
 }
 
 export class Player {
@@ -238,6 +248,49 @@ export class Player {
     if (phase.kind !== 'nothing') return;
     if (direction > 0 && phase.nextStart !== null) return this.#open(phase.nextStart);
     if (direction < 0 && phase.previousEnd !== null) return this.#open(shift(phase.previousEnd, -halfUs));
+  }
+
+  /**
+   * A copy of the picture on screen, with the frame's own time rather than the playhead's place inside it. `null` where
+   * this browser shows none.
+   */
+  async snapshot(): Promise<Snapshot | null> {
+    if (this.phase.kind !== 'showing' || this.frozen || this.#video.videoWidth === 0) return null;
+    return this.paused ? this.#copy(this.#frameS()) : this.#copyNext();
+  }
+
+  /** Where the frame on screen begins, or where in it the playhead is. */
+  #frameS(): number {
+    const { mediaS, lengthS } = this.#frame;
+    const nowS = this.#video.currentTime;
+    return mediaS - roundingS <= nowS && nowS < mediaS + lengthS + roundingS ? mediaS : nowS;
+  }
+
+  /** While it plays, picture and time belong together only at the moment the browser draws one. */
+  #copyNext(): Promise<Snapshot | null> {
+    if (!('requestVideoFrameCallback' in this.#video)) return Promise.resolve(this.#copy(this.#frameS()));
+    return new Promise((done) => {
+      const handle = this.#video.requestVideoFrameCallback((_, frame) => {
+        clearTimeout(late);
+        done(this.#copy(frame.mediaTime));
+      });
+      const late = setTimeout(() => {
+        this.#video.cancelVideoFrameCallback(handle);
+        done(this.#copy(this.#frameS()));
+      }, snapshotMs);
+    });
+  }
+
+  #copy(mediaS: number): Snapshot | null {
+    const at = toWall(this.#mapping, mediaS);
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    const source = document.createElement('canvas');
+    source.width = width;
+    source.height = height;
+    const ctx = source.getContext('2d');
+    if (at === null || !ctx) return null;
+    ctx.drawImage(this.#video, 0, 0);
+    return { source, width, height, at };
   }
 
   toggle(): void {

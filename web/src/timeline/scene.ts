@@ -30,7 +30,7 @@ export interface Palette {
 
 /** A place somebody wrote down. */
 export interface Bookmark {
-  readonly id: string;
+  readonly id: string | number;
   readonly at_us: WallUs;
   readonly end_us: WallUs | null;
   readonly title: string;

@@ -59,9 +59,9 @@ export class Visit {
     expect(this.complaints).toEqual([]);
   }
 
-  async signIn(as = user): Promise<void> {
+  async signIn(name = user): Promise<void> {
     await this.page.goto('/');
-    await this.page.locator('#user').fill(as);
+    await this.page.locator('#user').fill(name);
     await this.page.locator('#password').fill(password);
     await this.page.keyboard.press('Enter');
     await this.page.locator('header').waitFor();
@@ -173,7 +173,9 @@ function defineBurnedIn(): void {
   window.burnedIn = (picture) => {
     const isVideo = picture instanceof HTMLVideoElement;
     const [width, height] = isVideo ? [picture.videoWidth, picture.videoHeight] : [picture.width, picture.height];
-    if ((isVideo && picture.readyState < 2) || width === 0) return null;
+    return (isVideo && picture.readyState < 2) || width === 0 ? null : window.burnedInto(picture, width, height);
+  };
+  window.burnedInto = (picture, width, height) => {
     // Assigning a size clears the canvas, which costs more than drawing.
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     const ctx = canvas.getContext('2d', { willReadFrequently: true });
@@ -192,5 +194,7 @@ function defineBurnedIn(): void {
 declare global {
   interface Window {
     burnedIn(picture: HTMLVideoElement | HTMLCanvasElement): number | null;
+    /** The same of any picture; what is below `height` is left out. */
+    burnedInto(picture: CanvasImageSource, width: number, height: number): number | null;
   }
 }

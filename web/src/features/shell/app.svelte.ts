@@ -104,14 +104,20 @@ class App {
     if (this.access.kind !== 'signed_in') void this.ask();
   }
 
-  /** Writes the place into the address without a step in the history. */
+  /**
+   * Writes the state of the page into the address without a step in the history. A page that was left goes on showing,
+   * and noting, until the next one is fetched: that must not call the viewer back.
+   */
   note(route: Route): void {
+    if (untrack(() => this.route.page) !== route.page) return;
     const hash = formatRoute(route);
-    if (hash === location.hash) return;
-    history.replaceState(history.state, '', hash);
-    // The page that notes its own state knows it already; another page is a place to go.
-    // Untracked: an effect that notes must not run again because somebody went elsewhere.
-    if (route.page !== untrack(() => this.route.page)) this.route = route;
+    if (hash !== location.hash) history.replaceState(history.state, '', hash);
+  }
+
+  /** Goes elsewhere without a step in the history. */
+  replace(route: Route): void {
+    history.replaceState(history.state, '', formatRoute(route));
+    this.route = route;
   }
 
   /** The account's own time zone, for those who want to read times in it. */

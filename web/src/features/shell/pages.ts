@@ -20,5 +20,7 @@ export const pages: { readonly [P in Page]?: Loader<P> } = {
   system: () => import('../admin/system/System.svelte'),
   setup: () => import('../admin/setup/Setup.svelte'),
   watch: () => import('../watch/Watch.svelte'),
+  bookmarks: () => import('../bookmarks/Bookmarks.svelte'),
+  holds: () => import('../holds/Holds.svelte'),
   wall: () => import('../wall/Wall.svelte'),
 };
