@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod bookmarks;
 mod checkpoint;
 #[cfg(test)]
 pub(crate) mod contract;
@@ -17,6 +18,7 @@ mod papers;
 mod retention;
 pub mod sqlite;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use async_trait::async_trait;
 
 pub use access::{AccessRows, LinkRow, LinkUse, SESSIONS_MAX, SessionRow, TokenRow, UserRow};
 pub use accounts::{AccountRow, AccountRows, LedgerLine, PlanRef, PlanRow, PlanSince, SubscriptionChange, SubscriptionRow, WrittenRequest};
-
+pub use bookmarks::{BookmarkQuery, BookmarkRow, BookmarkRows, NewBookmark};
 pub use checkpoint::{checkpoint_key, sign_checkpoint};
 pub use keys::{KeyRows, SigningKeyRow};
 
@@ -52,6 +54,8 @@ pub enum DbError {
     Last { what: &'static str, id: String },
     #[error("{stream}: {new:?} overlaps what is already recorded, {existing:?}")]
     Overlap { stream: StreamId, new: TimeRange, existing: TimeRange },
+    #[error("there are {max} {what} already; remove some first")]
+    TooMany { what: &'static str, max: u64 },
     #[error("the database is locked by another process; stop it or wait, then try again")]
     Locked(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the database cannot be written: {0}")]
@@ -217,6 +221,15 @@ pub struct RunExtent {
     pub range: TimeRange,
 }
 
+/// A stream's newest gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastGap {
+    pub start: Timestamp,
+    /// `None` while it lasts.
+    pub end: Option<Timestamp>,
+    pub cause: GapCause,
+}
+
 /// Sums over a stream's visible footage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamTotals {
@@ -224,6 +237,10 @@ pub struct StreamTotals {
     /// Start of the first gap: before the first footage when that was lost.
     pub first_gap: Option<Timestamp>,
     pub last_end: Option<Timestamp>,
+    /// Whose footage is the newest.
+    pub last_run: Option<RunId>,
+    /// The newest gap, with the one that lasts.
+    pub last_gap: Option<LastGap>,
     pub blocks: u64,
     pub segments: u64,
     pub bytes: u64,
@@ -249,6 +266,8 @@ pub trait FootageRows: Send + Sync {
     /// The end of the newest footage before or at `t`, and the start of the oldest after `t`.
     async fn neighbours(&self, stream: &StreamId, t: Timestamp) -> DbResult<(Option<Timestamp>, Option<Timestamp>)>;
     async fn totals(&self, stream: &StreamId) -> DbResult<StreamTotals>;
+    /// The same of every stream at once, removed ones included: what lists show. Costs a few lookups a stream.
+    async fn all_totals(&self) -> DbResult<HashMap<StreamId, StreamTotals>>;
     /// Whether footage of an import with this key is in the index.
     async fn import_known(&self, stream: &StreamId, key: &str) -> DbResult<bool> {
         Ok(!self.import_extents(stream, key).await?.is_empty())
@@ -318,6 +337,7 @@ pub trait Database:
     + RetentionRows
     + ErasureRows
     + PaperRows
+    + BookmarkRows
     + Health
 {
 }
@@ -333,6 +353,7 @@ impl<T> Database for T where
         + RetentionRows
         + ErasureRows
         + PaperRows
+        + BookmarkRows
         + Health
 {
 }

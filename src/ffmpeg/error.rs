@@ -38,6 +38,11 @@ impl Error {
         Error::Library { step, code }
     }
 
+    /// The other side wants to know who we are, or does not let this one in.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Error::Library { code: ffi::AVERROR_HTTP_UNAUTHORIZED | ffi::AVERROR_HTTP_FORBIDDEN, .. })
+    }
+
     /// The cause of the gap that this error opens.
     pub fn cause(&self) -> GapCause {
         match self {

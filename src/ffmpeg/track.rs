@@ -29,6 +29,14 @@ pub enum AudioCodec {
 }
 
 impl VideoCodec {
+    /// For people and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            VideoCodec::H264 => "h264",
+            VideoCodec::H265 => "h265",
+            VideoCodec::Av1 => "av1",
+        }
+    }
     pub(super) fn id(self) -> AVCodecID {
         match self {
             VideoCodec::H264 => AVCodecID::AV_CODEC_ID_H264,
@@ -42,6 +50,14 @@ impl VideoCodec {
 }
 
 impl AudioCodec {
+    /// For people and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            AudioCodec::Aac => "aac",
+            AudioCodec::Opus => "opus",
+            AudioCodec::Mp3 => "mp3",
+        }
+    }
     pub(super) fn id(self) -> AVCodecID {
         match self {
             AudioCodec::Aac => AVCodecID::AV_CODEC_ID_AAC,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::db::DbResult;
-use crate::ingest::protocol::PushFormat;
-use crate::ingest::{NotRecording, Publication, PublishError, StreamStatus, SupervisorHandle};
+use crate::ingest::protocol::{PushFormat, Sight};
+use crate::ingest::{LookError, NotRecording, Publication, PublishError, SourceSpec, StreamStatus, SupervisorHandle};
 use crate::media::StreamId;
 
 #[async_trait]
@@ -22,6 +22,8 @@ pub trait Recorder: Send + Sync {
     async fn reload(&self) -> DbResult<()>;
     /// Opens a push stream for one sender.
     async fn publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError>;
+    /// What a source sends that is not recorded yet.
+    async fn look(&self, source: &SourceSpec) -> Result<Sight, LookError>;
 }
 
 #[async_trait]
@@ -40,5 +42,8 @@ impl Recorder for SupervisorHandle {
     }
     async fn publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError> {
         SupervisorHandle::publish(self, stream, format).await
+    }
+    async fn look(&self, source: &SourceSpec) -> Result<Sight, LookError> {
+        SupervisorHandle::look(self, source).await
     }
 }

@@ -22,8 +22,8 @@ use crate::clock::ManualClock;
 use crate::db::{self, DbResult, NewStream};
 use crate::entitlement::{self, Access, AccessSettings, Caller, NewToken, Principal, Rights, Scope};
 use crate::index::Index;
-use crate::ingest::protocol::PushFormat;
-use crate::ingest::{NotRecording, Publication, PublishError, PublishReport, SourcePolicy, StreamStatus};
+use crate::ingest::protocol::{PushFormat, Sight};
+use crate::ingest::{LookError, NotRecording, Publication, PublishError, PublishReport, SourcePolicy, SourceSpec, StreamStatus};
 use crate::media::{AccountId, StreamId, Timestamp};
 use crate::playback::Playback;
 use crate::retention::{self, Retention};
@@ -86,6 +86,7 @@ impl TestApp {
             publish: Mutex::default(),
             reloads: AtomicU64::new(0),
             not_recording: Mutex::default(),
+            look: Mutex::default(),
         });
         let sources = SourcePolicy::new(&["10.0.0.0/8"], &[] as &[&str]).unwrap();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
@@ -186,12 +187,15 @@ pub struct FakeWorker {
 
 type Publish = Box<dyn FnMut(PushFormat) -> Result<Publication, PublishError> + Send>;
 
+type Look = Box<dyn FnMut(&SourceSpec) -> Result<Sight, LookError> + Send>;
+
 /// Records nothing; says what tests tell it to say.
 pub struct FakeRecorder {
     board: Mutex<HashMap<StreamId, StreamStatus>>,
     publish: Mutex<Option<Publish>>,
     reloads: AtomicU64,
     not_recording: Mutex<Option<NotRecording>>,
+    look: Mutex<Option<Look>>,
 }
 
 impl FakeRecorder {
@@ -206,6 +210,10 @@ impl FakeRecorder {
     }
     pub fn refuse_publishers(&self, mut why: impl FnMut() -> PublishError + Send + 'static) {
         *self.publish.lock().unwrap() = Some(Box::new(move |_| Err(why())));
+    }
+    /// What is to be seen of sources; until then nothing answers.
+    pub fn let_see(&self, look: impl FnMut(&SourceSpec) -> Result<Sight, LookError> + Send + 'static) {
+        *self.look.lock().unwrap() = Some(Box::new(look));
     }
     /// The next publisher ends up here.
     pub fn next_publisher(&self) -> oneshot::Receiver<FakeWorker> {
@@ -241,5 +249,8 @@ impl Recorder for FakeRecorder {
             Some(publish) => publish(format),
             None => Err(PublishError::NotReady(stream.clone())),
         }
+    }
+    async fn look(&self, source: &SourceSpec) -> Result<Sight, LookError> {
+        self.look.lock().unwrap().as_mut().map_or(Err(LookError::TimedOut), |look| look(source))
     }
 }

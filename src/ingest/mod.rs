@@ -20,12 +20,14 @@ pub mod backoff;
 pub mod frame;
 mod gap_list;
 pub mod import;
+mod look;
 pub mod protocol;
 mod socket;
 pub mod source;
 pub mod supervisor;
 pub mod worker;
 
+pub use look::LookError;
 pub use source::{SourceError, SourceKind, SourcePolicy, SourceSpec};
 pub use supervisor::{
     IngestSettings, NotRecording, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerProgram,

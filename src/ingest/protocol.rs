@@ -42,6 +42,8 @@ pub enum ToWorker {
     Probe { path: String },
     /// Read this file whole.
     Import(ImportJob),
+    /// What does this source send?
+    Look(LookJob),
     /// `Stop` for all, then exit.
     Shutdown,
 }
@@ -130,6 +132,90 @@ pub struct ImportJob {
     pub next_sequence: u64,
 }
 
+/// A source to look at.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LookJob {
+    /// As in [`StreamJob`].
+    pub source: String,
+    /// As in [`StreamJob`].
+    pub credentials: Option<String>,
+    /// The whole look takes no longer.
+    pub limit_us: i64,
+    /// Of the picture, at most.
+    pub width: u32,
+}
+
+impl std::fmt::Debug for LookJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LookJob").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// What a source sends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sight {
+    pub video: Option<SeenVideo>,
+    pub audio: Option<SeenAudio>,
+    /// RFC 6381, video first; `None` when nothing came that could be recorded.
+    pub codecs: Option<String>,
+    pub picture: Option<SeenPicture>,
+    /// For people; with video but without a picture.
+    pub why_no_picture: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SeenVideo {
+    /// `h264`, `h265`, `av1`.
+    pub codec: String,
+    /// 0 when the source does not say.
+    pub width: u32,
+    pub height: u32,
+    /// 0/1 when unknown.
+    pub fps_num: u32,
+    pub fps_den: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SeenAudio {
+    /// As it would be recorded: `aac`, `opus`, `mp3`.
+    pub codec: String,
+    pub sample_rate: u32,
+    pub channels: u32,
+    /// What the source sends when that is not what is recorded.
+    pub recoded_from: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SeenPicture {
+    #[serde(with = "base64_bytes")]
+    pub jpeg: bytes::Bytes,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// Why there is nothing to be seen of a source.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NoSight {
+    pub why: WhyNoSight,
+    /// For people, without credentials.
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyNoSight {
+    /// The policy forbids it, or it is no source that can be looked at.
+    NotAllowed,
+    /// Nothing answers.
+    Unreachable,
+    /// Something answers and does not want us.
+    Refused,
+    /// It wants another user or password.
+    Unauthorized,
+    /// It answers, and sends nothing that can be recorded.
+    NoMedia,
+}
+
 impl std::fmt::Debug for StreamJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StreamJob").field("stream", &self.stream).field("source", &self.source).finish_non_exhaustive()
@@ -209,6 +295,10 @@ pub enum FromWorker {
         /// RFC 3339.
         creation_time: Option<String>,
         error: Option<String>,
+    },
+    /// Answer to `Look`.
+    Looked {
+        outcome: Result<Sight, NoSight>,
     },
     /// Answer to `Import`, after all its reports.
     Imported {

@@ -79,17 +79,12 @@ impl Playback {
         self.inner.target_floors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The run of footage that ends at `last_end`, which the caller has from the rows: what the stream looks like now. Asked of
-    /// the rows as well, so that the two agree when another process has just imported something.
+    /// A run: what a stream looks like while it lasts.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn run_ending(&self, stream: &StreamId, last_end: Timestamp) -> Result<Option<Arc<RunInfo>>, PlaybackError> {
-        let Ok(last) = TimeRange::new(last_end.saturating_add_micros(-1), last_end) else { return Ok(None) };
-        match self.index().db().run_extents(stream, last, 1).await?.first() {
-            Some(extent) => Ok(self.index().run(extent.run).await?),
-            None => Ok(None),
-        }
+    pub async fn run_of(&self, run: RunId) -> Result<Option<Arc<RunInfo>>, PlaybackError> {
+        Ok(self.index().run(run).await?)
     }
 
     /// Just before the end of the newest footage.

@@ -15,6 +15,7 @@ mod kill;
 mod operate;
 mod people;
 mod playback;
+mod probe;
 mod push;
 mod random;
 mod receipts;

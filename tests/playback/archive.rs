@@ -19,8 +19,8 @@ use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput};
 use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read};
 use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
-use retroview::ingest::protocol::PushFormat;
-use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
+use retroview::ingest::protocol::{PushFormat, Sight};
+use retroview::ingest::{LookError, Publication, PublishError, SourcePolicy, SourceSpec, StreamStatus};
 use retroview::media::{AccountId, BlockId, GapCause, RunId, RunInfo, StreamId, Timestamp};
 use retroview::playback::Playback;
 use retroview::retention::{self, Retention};
@@ -67,6 +67,9 @@ impl Recorder for NothingRecorded {
     }
     async fn publish(&self, stream: &StreamId, _: PushFormat) -> Result<Publication, PublishError> {
         Err(PublishError::UnknownStream(stream.clone()))
+    }
+    async fn look(&self, _: &SourceSpec) -> Result<Sight, LookError> {
+        Err(LookError::TimedOut)
     }
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 mod audit;
 mod erasures;
+mod bookmarks;
 mod model;
 mod retention;
 
@@ -16,6 +17,7 @@ pub(crate) use access::*;
 pub(crate) use accounts::*;
 pub(crate) use audit::*;
 pub(crate) use erasures::*;
+pub(crate) use bookmarks::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 pub(crate) use retention::*;
 
@@ -111,6 +113,9 @@ macro_rules! contract_suite {
             a_block_of_which_nothing_is_left_goes_and_is_known,
             a_receipt_is_made_once_and_never_changed,
             an_attestation_is_kept_for_each_stream_and_day,
+            marked_footage_is_found_by_time,
+            bookmarks_are_found_by_time_and_by_words,
+            a_bookmark_changes_and_goes_with_its_record,
             random_histories_agree_with_a_simple_model,
         );
     };

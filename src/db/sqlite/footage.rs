@@ -1,12 +1,16 @@
 //! Runs, blocks, gaps: reading them, and the door for changes.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
 
-use super::super::{DbResult, FootageRows, IndexChange, RunExtent, StreamTotals};
+use super::super::{DbResult, FootageRows, IndexChange, LastGap, RunExtent, StreamTotals};
 use super::error::{damaged, id_bytes, json, parse, sql, unsigned};
 use super::{SqliteDb, commit, gaps, recount};
-use crate::media::{AccountId, BlockId, BlockInfo, BlockState, Gap, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp};
+use crate::media::{
+    AccountId, BlockId, BlockInfo, BlockState, Gap, GapCause, RunId, RunInfo, SegmentTable, StreamId, TimeRange, Timestamp,
+};
 
 /// Some 2 KB each, and far from as many parameters as a statement may have.
 const BLOCKS_AT_ONCE: usize = 500;
@@ -17,6 +21,62 @@ macro_rules! block_columns {
         "blocks.id, blocks.run, blocks.start_us, blocks.state, blocks.first_offset, blocks.first_sequence, blocks.size_bytes,
          blocks.checksum, blocks.segments"
     };
+}
+
+/// Sums and ends of streams: lookups at the ends of indexes, whatever lies between.
+macro_rules! totals {
+    ($rest:literal) => {
+        concat!(
+            "SELECT streams.id, blocks, segments, bytes, first.start_us AS first_start, last.end_us AS last_end, last.run AS last_run,
+                    first_gap.start_us AS first_gap, gap.start_us AS gap_start, gap.end_us AS gap_end, gap.cause AS gap_cause
+             FROM streams
+             LEFT JOIN extents first ON first.stream_key = key
+                   AND first.start_us = (SELECT min(start_us) FROM extents WHERE stream_key = key)
+             LEFT JOIN extents last ON last.stream_key = key
+                   AND last.start_us = (SELECT max(start_us) FROM extents WHERE stream_key = key)
+             LEFT JOIN gaps first_gap ON first_gap.stream_key = key
+                   AND first_gap.start_us = (SELECT min(start_us) FROM gaps WHERE stream_key = key)
+             LEFT JOIN gaps gap ON gap.stream_key = key
+                   AND gap.start_us = (SELECT max(start_us) FROM gaps WHERE stream_key = key) ",
+            $rest
+        )
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct TotalsRow {
+    id: String,
+    blocks: i64,
+    segments: i64,
+    bytes: i64,
+    first_start: Option<i64>,
+    last_end: Option<i64>,
+    last_run: Option<Vec<u8>>,
+    first_gap: Option<i64>,
+    gap_start: Option<i64>,
+    gap_end: Option<i64>,
+    gap_cause: Option<i64>,
+}
+
+impl TotalsRow {
+    fn read(self) -> DbResult<StreamTotals> {
+        let run = self.last_run.map(|bytes| id_bytes("run", &bytes).map(RunId::from_bytes)).transpose()?;
+        let gap = self.gap_start.map(|start| LastGap {
+            start: Timestamp(start),
+            end: self.gap_end.map(Timestamp),
+            cause: self.gap_cause.and_then(|c| u8::try_from(c).ok()).map_or(GapCause::Unknown, GapCause::from_code),
+        });
+        Ok(StreamTotals {
+            first_start: self.first_start.map(Timestamp),
+            first_gap: self.first_gap.map(Timestamp),
+            last_end: self.last_end.map(Timestamp),
+            last_run: run,
+            last_gap: gap,
+            blocks: unsigned("stream", self.blocks)?,
+            segments: unsigned("stream", self.segments)?,
+            bytes: unsigned("stream", self.bytes)?,
+        })
+    }
 }
 
 #[async_trait]
@@ -150,27 +210,17 @@ impl FootageRows for SqliteDb {
     }
 
     async fn totals(&self, stream: &StreamId) -> DbResult<StreamTotals> {
-        let step = "add up a stream's footage";
-        let row: Option<(i64, i64, i64, Option<i64>, Option<i64>, Option<i64>)> = sqlx::query_as(
-            "SELECT blocks, segments, bytes,
-                    (SELECT start_us FROM extents WHERE stream_key = key ORDER BY start_us LIMIT 1),
-                    (SELECT end_us FROM extents WHERE stream_key = key ORDER BY start_us DESC LIMIT 1),
-                    (SELECT start_us FROM gaps WHERE stream_key = key ORDER BY start_us LIMIT 1)
-             FROM streams WHERE id = ?",
-        )
-        .bind(stream.as_str())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(sql(step))?;
-        let Some((blocks, segments, bytes, first, last, first_gap)) = row else { return Ok(StreamTotals::default()) };
-        Ok(StreamTotals {
-            first_start: first.map(Timestamp),
-            first_gap: first_gap.map(Timestamp),
-            last_end: last.map(Timestamp),
-            blocks: unsigned("stream", blocks)?,
-            segments: unsigned("stream", segments)?,
-            bytes: unsigned("stream", bytes)?,
-        })
+        let row: Option<TotalsRow> = sqlx::query_as(totals!("WHERE streams.id = ?"))
+            .bind(stream.as_str())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(sql("add up a stream's footage"))?;
+        row.map_or_else(|| Ok(StreamTotals::default()), TotalsRow::read)
+    }
+
+    async fn all_totals(&self) -> DbResult<HashMap<StreamId, StreamTotals>> {
+        let rows: Vec<TotalsRow> = sqlx::query_as(totals!("")).fetch_all(&self.readers).await.map_err(sql("add up all footage"))?;
+        rows.into_iter().map(|row| Ok((parse("stream", &row.id)?, row.read()?))).collect()
     }
 
     async fn import_extents(&self, stream: &StreamId, key: &str) -> DbResult<Vec<RunExtent>> {

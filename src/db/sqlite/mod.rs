@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod bookmarks;
 mod commit;
 mod erasures;
 mod error;

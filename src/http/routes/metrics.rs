@@ -48,9 +48,10 @@ struct Measured {
 
 async fn read_streams(services: &Services) -> HttpResult<Vec<Measured>> {
     let mut statuses = services.recorder.statuses();
+    let mut totals = services.db.all_totals().await?;
     let mut streams = Vec::new();
     for row in services.db.streams(false).await? {
-        let totals = services.db.totals(&row.id).await?;
+        let totals = totals.remove(&row.id).unwrap_or_default();
         let status = statuses.remove(&row.id);
         streams.push(Measured { row, totals, status });
     }

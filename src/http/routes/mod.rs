@@ -4,6 +4,7 @@
 mod accounts;
 mod aliases;
 mod audit;
+mod bookmarks;
 mod clips;
 mod coverage;
 mod document;
@@ -16,6 +17,7 @@ mod links;
 mod media;
 mod metrics;
 mod playlists;
+mod probe;
 mod receipts;
 mod retention;
 mod session;
@@ -54,6 +56,8 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(holds::routes())
         .merge(signing_keys::routes())
         .merge(streams::routes())
+        .merge(bookmarks::routes())
+        .merge(probe::routes())
         .merge(ingest::routes())
         .merge(urls::routes())
         .merge(playlists::routes())

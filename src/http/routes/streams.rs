@@ -13,8 +13,8 @@ use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{Code, HttpResult, Problem};
 use crate::http::state::{AppState, Services};
 use crate::ingest::protocol::StreamState;
-use crate::ingest::{SourceSpec, StreamStatus};
-use crate::media::{AccountId, StreamId, Timestamp};
+use crate::ingest::{SourceError, SourceSpec, StreamStatus};
+use crate::media::{AccountId, GapCause, StreamId, Timestamp};
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -22,6 +22,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(show_stream, change_stream, remove_stream))
         .routes(routes!(pause_stream))
         .routes(routes!(resume_stream))
+        .routes(routes!(restore_stream))
 }
 
 /// Longest title: what fits a list.
@@ -33,7 +34,7 @@ struct Stream {
     #[schema(value_type = String, example = "door")]
     id: StreamId,
     account: String,
-    /// When it was removed: its footage can be played until its time is up, and resuming brings it back. Null: it was not.
+    /// When it was removed: its footage can be played until its time is up, and restoring brings it back. Null: it was not.
     removed_at_us: Option<i64>,
     title: String,
     /// Without credentials.
@@ -48,17 +49,32 @@ struct Stream {
     /// Of footage that is served: what has left the retention window is not. Null while there is none.
     first_start_us: Option<i64>,
     last_end_us: Option<i64>,
+    /// As `stored_bytes`.
     bytes: u64,
+    /// On disk, with what has left the window and is not deleted yet.
+    stored_bytes: u64,
     segments: u64,
     blocks: u64,
     /// Connections lost and made again since the service started.
     reconnects: u64,
+    /// Of the newest half minute. Null while nothing is recorded.
+    bitrate_bps: Option<u64>,
+    last_gap: Option<StreamGap>,
     /// Of the newest footage (RFC 6381, video first); null while there is none.
     codecs: Option<String>,
     width: Option<u32>,
     height: Option<u32>,
     has_video: bool,
     has_audio: bool,
+}
+
+/// A stream's newest gap.
+#[derive(Serialize, utoipa::ToSchema)]
+struct StreamGap {
+    start_us: i64,
+    /// Null while it lasts.
+    end_us: Option<i64>,
+    cause: GapCause,
 }
 
 /// How its bytes come.
@@ -102,8 +118,10 @@ struct NewStreamBody {
 #[serde(deny_unknown_fields)]
 struct StreamChange {
     title: Option<String>,
-    /// With its credentials, if it needs any.
+    /// With its credentials, if it needs any; `***` keeps them, as long as scheme, host and port stay.
     source: Option<String>,
+    /// Whether it is recorded.
+    paused: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -122,9 +140,11 @@ async fn list_streams(State(state): State<AppState>, who: Principal, Query(query
     who.require(Scope::View)?;
     let removed = matches!(query.removed.as_deref(), Some("1" | "true" | "yes"));
     let mut streams = Vec::new();
+    let mut totals = state.db.all_totals().await?;
     for row in state.db.streams(removed).await? {
         if who.covers_account(&row.account) && who.covers_stream(&row.id) {
-            streams.push(view(&state, row).await?);
+            let totals = totals.remove(&row.id).unwrap_or_default();
+            streams.push(view_with(&state, row, totals).await?);
         }
     }
     Ok(Json(StreamList { streams }))
@@ -183,7 +203,10 @@ async fn change_stream(
     Json(asked): Json<StreamChange>,
 ) -> HttpResult<Json<Stream>> {
     let row = recorded(&state, &who, &stream).await?;
-    let source = asked.source.as_deref().map(|text| checked_source(&state, text)).transpose()?;
+    let source = match &asked.source {
+        Some(text) => Some(changed_source(&state, &stream, text).await?),
+        None => None,
+    };
     let title = asked.title.map(checked_title).transpose()?;
     let changed = |key: &str, to: &str| state.act(&who, acts::STREAM_CHANGED).of_account(&row.account).on_stream(&stream).with(key, to);
     if let Some(title) = &title {
@@ -196,14 +219,19 @@ async fn change_stream(
             .set_stream_source(&stream, &source.to_string(), source.credentials_text().as_deref())
             .await?;
     }
-    tracing::info!(%stream, title, source = source.map(|s| s.to_string()), by = who.label(), "stream changed");
+    if let Some(paused) = asked.paused.filter(|paused| *paused != row.paused) {
+        let act = if paused { acts::STREAM_PAUSED } else { acts::STREAM_RESUMED };
+        let event = state.act(&who, act).of_account(&row.account).on_stream(&stream);
+        state.db.recording(event).set_stream_paused(&stream, paused).await?;
+    }
+    tracing::info!(%stream, title, paused = asked.paused, source = source.map(|s| s.to_string()), by = who.label(), "stream changed");
     state.recorder.reload().await?;
     Ok(Json(view(&state, recorded(&state, &who, &stream).await?).await?))
 }
 
 /// Remove a stream
 ///
-/// Recording stops. Footage stays until its time is up; resuming brings the stream back.
+/// Recording stops. Footage stays until its time is up; restoring brings the stream back.
 #[utoipa::path(delete, path = "/v1/streams/{stream}", tag = "streams", params(("stream" = String, Path, description = "Name of the stream")),
     responses((status = 204, description = "It is not recorded any more")))]
 async fn remove_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<StatusCode> {
@@ -242,6 +270,20 @@ async fn resume_stream(State(state): State<AppState>, who: Principal, Path(strea
     changed(&state, &who, &stream, "stream resumed").await
 }
 
+/// Restore a stream
+///
+/// One that was removed is a stream again, with all its footage that is left; paused if it was. One that was not removed stays as it is.
+#[utoipa::path(post, path = "/v1/streams/{stream}/restore", tag = "streams", params(("stream" = String, Path, description = "Name of the stream")),
+    responses((status = 200, body = Stream, description = "As it is now")))]
+async fn restore_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<Json<Stream>> {
+    let row = state.stream_for(&who, Scope::Admin, &stream).await?;
+    if row.removed_at.is_some() {
+        let restored = state.act(&who, acts::STREAM_RESTORED).of_account(&row.account).on_stream(&stream);
+        state.db.recording(restored).set_stream_removed(&stream, None).await?;
+    }
+    changed(&state, &who, &stream, "stream restored").await
+}
+
 async fn changed(state: &Services, who: &Principal, stream: &StreamId, what: &'static str) -> HttpResult<Json<Stream>> {
     tracing::info!(%stream, by = who.label(), "{what}");
     state.recorder.reload().await?;
@@ -252,7 +294,7 @@ async fn changed(state: &Services, who: &Principal, stream: &StreamId, what: &'s
 async fn recorded(state: &Services, who: &Principal, stream: &StreamId) -> HttpResult<StreamRow> {
     let row = state.stream_for(who, Scope::Admin, stream).await?;
     if row.removed_at.is_some() {
-        let detail = format!("The stream `{stream}` was removed; POST /v1/streams/{stream}/resume brings it back.");
+        let detail = format!("The stream `{stream}` was removed; POST /v1/streams/{stream}/restore brings it back.");
         return Err(Problem::new(Code::UnknownStream, detail));
     }
     Ok(row)
@@ -261,16 +303,28 @@ async fn recorded(state: &Services, who: &Principal, stream: &StreamId) -> HttpR
 async fn exists(state: &Services, stream: &StreamId) -> HttpResult<Problem> {
     let removed = state.db.stream(stream).await?.is_some_and(|row| row.removed_at.is_some());
     let detail = if removed {
-        format!("There was a stream `{stream}`, and its footage is kept; POST /v1/streams/{stream}/resume brings it back.")
+        format!("There was a stream `{stream}`, and its footage is kept; POST /v1/streams/{stream}/restore brings it back.")
     } else {
         format!("There is a stream `{stream}` already; choose another name.")
     };
     Ok(Problem::new(Code::StreamExists, detail))
 }
 
-fn checked_source(state: &Services, text: &str) -> HttpResult<SourceSpec> {
+/// A source in place of the stream's own: see [`SourceSpec::changed`].
+pub(super) async fn changed_source(state: &Services, stream: &StreamId, text: &str) -> HttpResult<SourceSpec> {
+    let (row, credentials) = (state.db.stream(stream).await?, state.db.stream_credentials(stream).await?);
+    let before = row.and_then(|row| SourceSpec::stored(&row.source, credentials.as_deref()).ok());
+    let read = before.map_or_else(|| SourceSpec::parse(text), |before| SourceSpec::changed(text, &before));
+    allowed_source(state, read)
+}
+
+pub(super) fn checked_source(state: &Services, text: &str) -> HttpResult<SourceSpec> {
+    allowed_source(state, SourceSpec::parse(text))
+}
+
+fn allowed_source(state: &Services, read: Result<SourceSpec, SourceError>) -> HttpResult<SourceSpec> {
     let refused = |why: String| Problem::new(Code::InvalidSource, format!("{}.", why.trim_end_matches('.')));
-    let source = SourceSpec::parse(text).map_err(|e| refused(e.to_string()))?;
+    let source = read.map_err(|e| refused(e.to_string()))?;
     state.sources.check(&source).map_err(|e| refused(e.to_string()))?;
     Ok(source)
 }
@@ -286,9 +340,13 @@ fn checked_title(title: String) -> HttpResult<String> {
 
 async fn view(state: &Services, row: StreamRow) -> HttpResult<Stream> {
     let totals = state.db.totals(&row.id).await?;
+    view_with(state, row, totals).await
+}
+
+async fn view_with(state: &Services, row: StreamRow, totals: StreamTotals) -> HttpResult<Stream> {
     let (first_start, last_end) = shown(state, &row, totals).await?;
-    let run = match totals.last_end {
-        Some(end) => state.playback.run_ending(&row.id, end).await?,
+    let run = match totals.last_run {
+        Some(run) => state.playback.run_of(run).await?,
         None => None,
     };
     let status = state.recorder.status(&row.id).unwrap_or_else(|| not_yet(&row));
@@ -306,9 +364,16 @@ async fn view(state: &Services, row: StreamRow) -> HttpResult<Stream> {
         first_start_us: first_start.map(|t| t.as_micros()),
         last_end_us: last_end.map(|t| t.as_micros()),
         bytes: totals.bytes,
+        stored_bytes: totals.bytes,
         segments: totals.segments,
         blocks: totals.blocks,
         reconnects: status.reconnects,
+        bitrate_bps: status.recent.bits_per_second().filter(|_| status.state == StreamState::Recording),
+        last_gap: totals.last_gap.map(|gap| StreamGap {
+            start_us: gap.start.as_micros(),
+            end_us: gap.end.map(|t| t.as_micros()),
+            cause: gap.cause,
+        }),
         codecs: run.as_ref().map(|r| r.codecs()),
         width: video.map(|v| v.width),
         height: video.map(|v| v.height),

@@ -88,13 +88,7 @@ impl SourceSpec {
     /// [`SourceError`] says what is wrong and what to write instead. It never repeats credentials.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
         let spec = Self::read(text, SourceCredentials::default())?;
-        if spec.parts.userinfo.as_deref() == Some(HIDDEN) && spec.credentials.userinfo.as_deref() == Some(HIDDEN) {
-            return Err(SourceError::Hidden);
-        }
-        if spec.credentials.query.iter().any(|(_, value)| value == HIDDEN) {
-            return Err(SourceError::Hidden);
-        }
-        Ok(spec)
+        if spec.hides_nothing_unknown() { Ok(spec) } else { Err(SourceError::Hidden) }
     }
 
     /// Puts together what the database keeps apart: the redacted text and the credentials.
@@ -104,6 +98,23 @@ impl SourceSpec {
     pub fn stored(text: &str, credentials: Option<&str>) -> Result<Self, SourceError> {
         let credentials = credentials.map(SourceCredentials::from_text).transpose()?.unwrap_or_default();
         Self::read(text, credentials)
+    }
+
+    /// Reads what an operator wrote in place of `before`. Credentials that are hidden in it (`***`) stay what they are, as long as
+    /// they are sent to the same place: otherwise whoever may change a stream could have them sent to themselves.
+    ///
+    /// # Errors
+    /// As [`SourceSpec::parse`].
+    pub fn changed(text: &str, before: &SourceSpec) -> Result<Self, SourceError> {
+        let place = |p: &Parts| (p.scheme.clone(), p.host.clone(), p.port);
+        match Self::read(text, before.credentials.clone()) {
+            Ok(spec) if place(&spec.parts) == place(&before.parts) && spec.hides_nothing_unknown() => Ok(spec),
+            _ => Self::parse(text),
+        }
+    }
+
+    fn hides_nothing_unknown(&self) -> bool {
+        self.credentials.userinfo.as_deref() != Some(HIDDEN) && self.credentials.query.iter().all(|(_, value)| value != HIDDEN)
     }
 
     fn read(text: &str, known: SourceCredentials) -> Result<Self, SourceError> {

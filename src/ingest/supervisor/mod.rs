@@ -31,8 +31,10 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::protocol::{PushFormat, WorkerConfig};
+use super::look::{LookError, Looker};
+use super::protocol::{PushFormat, Sight, WorkerConfig};
 use super::socket;
+use super::source::SourceSpec;
 use crate::clock::SharedClock;
 use crate::db::DbResult;
 use crate::index::Index;
@@ -157,6 +159,7 @@ pub struct SupervisorHandle {
     deps: Arc<Deps>,
     run_dir: Arc<Path>,
     sockets: Arc<AtomicU64>,
+    looker: Looker,
 }
 
 /// Waits until no worker of an earlier service is left that could still write. Call before recovery.
@@ -202,11 +205,13 @@ pub async fn start(
     let (news_to, news) = mpsc::unbounded_channel();
     let committer = Committer::start(Arc::new(index), committer::RETRY, news_to);
     let board = StatusBoard::default();
+    let spawner = Spawner::start().map_err(SupervisorError::Thread)?;
+    let looker = Looker::new(spawner.clone(), deps.program.clone(), deps.worker.clone());
     let actor = Actor {
         deps: deps.clone(),
         board: board.clone(),
         committer: committer.clone(),
-        spawner: Spawner::start().map_err(SupervisorError::Thread)?,
+        spawner,
         placement: Placement::new(settings.workers),
         workers: HashMap::new(),
         streams: HashMap::new(),
@@ -218,7 +223,7 @@ pub async fn start(
     };
     tokio::spawn(actor.run(inbox, processes, news));
     tokio::spawn(poll(deps.clone(), events.clone()));
-    Ok(SupervisorHandle { board, events, committer, deps, run_dir: settings.run_dir.into(), sockets: Arc::default() })
+    Ok(SupervisorHandle { board, events, committer, deps, run_dir: settings.run_dir.into(), sockets: Arc::default(), looker })
 }
 
 fn remove_old_sockets(run_dir: &Path) {
@@ -315,6 +320,14 @@ impl SupervisorHandle {
             tokio::time::sleep(PUBLISH_READY_STEP).await;
             waited += PUBLISH_READY_STEP;
         }
+    }
+
+    /// What a source sends that is not recorded yet: see [`LookError`] for why there may be nothing to see.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn look(&self, source: &SourceSpec) -> Result<Sight, LookError> {
+        self.looker.look(source).await
     }
 
     async fn try_publish(&self, stream: &StreamId, format: PushFormat) -> Result<Publication, PublishError> {

@@ -20,12 +20,38 @@ pub struct StreamStatus {
     pub reconnects: u64,
     pub segments: u64,
     pub bytes: u64,
+    /// Of the newest segments, in bits per second of footage.
+    #[serde(skip)]
+    pub recent: RecentBytes,
     #[serde(rename = "last_segment_end_us")]
     pub last_segment_end: Option<Timestamp>,
     /// The worker process that has the stream.
     pub worker_pid: Option<u32>,
     /// How often its worker died.
     pub worker_deaths: u64,
+}
+
+/// How much the newest segments hold. The bitrate of one segment of a camera that shows little is mostly its keyframe; of some
+/// thirty seconds it is what the stream sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RecentBytes {
+    segments: [(u32, u32); RECENT_SEGMENTS],
+    next: usize,
+}
+
+const RECENT_SEGMENTS: usize = 8;
+
+impl RecentBytes {
+    pub fn add(&mut self, bytes: u32, wall_us: u32) {
+        self.segments[self.next % RECENT_SEGMENTS] = (bytes, wall_us);
+        self.next = (self.next + 1) % RECENT_SEGMENTS;
+    }
+    /// `None` before the first segment.
+    pub fn bits_per_second(&self) -> Option<u64> {
+        let sum = |part: fn(&(u32, u32)) -> u32| self.segments.iter().map(|s| u64::from(part(s))).sum::<u64>();
+        let (bytes, wall_us) = (sum(|s| s.0), sum(|s| s.1));
+        (wall_us > 0).then(|| bytes * 8_000_000 / wall_us)
+    }
 }
 
 impl StreamStatus {
@@ -37,6 +63,7 @@ impl StreamStatus {
             reconnects: 0,
             segments: 0,
             bytes: 0,
+            recent: RecentBytes::default(),
             last_segment_end: None,
             worker_pid: None,
             worker_deaths: 0,
@@ -90,5 +117,20 @@ impl StatusBoard {
     pub(super) fn update(&self, stream: &StreamId, now: Timestamp, change: impl FnOnce(&mut StreamStatus)) {
         let mut board = self.0.write().expect("writers do not panic");
         change(board.streams.entry(stream.clone()).or_insert_with(|| StreamStatus::new(StreamState::Disabled, now)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bitrate_is_that_of_the_newest_segments() {
+        let mut recent = RecentBytes::default();
+        assert_eq!(recent.bits_per_second(), None);
+        recent.add(500_000, 4_000_000);
+        assert_eq!(recent.bits_per_second(), Some(1_000_000));
+        (0..8).for_each(|_| recent.add(1_000_000, 4_000_000));
+        assert_eq!(recent.bits_per_second(), Some(2_000_000), "what came before is forgotten");
     }
 }

@@ -15,6 +15,7 @@
 
 mod import;
 mod lane;
+mod look;
 mod outlet;
 mod pace;
 mod push;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use super::frame;
 use super::gap_list::GapList;
-use super::protocol::{FromWorker, ImportJob, LogLevel, StreamJob, ToWorker, WorkerConfig};
+use super::protocol::{FromWorker, ImportJob, LogLevel, LookJob, StreamJob, ToWorker, WorkerConfig};
 use super::source::{SourceKind, SourcePolicy, SourceSpec};
 use crate::clock::{SharedClock, SystemClock};
 use crate::ffmpeg::{self, Interrupt};
@@ -52,6 +53,8 @@ pub const EXIT_UNFIT: i32 = 71;
 
 /// Probing and TLS in libavformat use some 100 KiB; only what is touched takes memory.
 const STREAM_STACK_BYTES: usize = 1 << 20;
+/// The same, and libavcodec decodes a picture on it.
+const LOOK_STACK_BYTES: usize = 4 << 20;
 /// How long streams have to finish their segments at shutdown. The supervisor allows a little more.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(900);
 /// The same for one stream that is stopped alone: nobody waits for it.
@@ -158,6 +161,7 @@ impl Worker {
             },
             ToWorker::Probe { path } => self.shared.reports.say(&import::probe(&self.shared, &path)),
             ToWorker::Import(job) => self.import(job),
+            ToWorker::Look(job) => self.look(job),
             ToWorker::Configure(_) => self.shared.reports.log(LogLevel::Error, None, "configured twice"),
             ToWorker::Shutdown => {}
         }
@@ -201,6 +205,15 @@ impl Worker {
         let work = move || shared.reports.say(&import::import(&shared, job));
         if let Err(e) = std::thread::Builder::new().name("import".into()).stack_size(STREAM_STACK_BYTES).spawn(work) {
             self.shared.reports.log(LogLevel::Error, None, format!("no thread to import a file: {e}"));
+        }
+    }
+
+    /// In a thread of its own, for the same reason.
+    fn look(&self, job: LookJob) {
+        let shared = self.shared.clone();
+        let work = move || shared.reports.say(&look::look(&shared, &job));
+        if let Err(e) = std::thread::Builder::new().name("look".into()).stack_size(LOOK_STACK_BYTES).spawn(work) {
+            self.shared.reports.log(LogLevel::Error, None, format!("no thread to look at a source: {e}"));
         }
     }
 

@@ -230,7 +230,7 @@ impl Reader<'_> {
 }
 
 /// What a failure to open means, in words for the operator. No URL is in them.
-fn explain_opening(error: &ffmpeg::Error, waited: Duration) -> (GapCause, String) {
+pub(super) fn explain_opening(error: &ffmpeg::Error, waited: Duration) -> (GapCause, String) {
     match error {
         ffmpeg::Error::TimedOut { .. } => {
             (GapCause::SourceUnreachable, format!("no answer within {} s; is the address right, and the source on?", waited.as_secs_f32()))

@@ -42,7 +42,11 @@ impl Actor {
             | FromWorker::Reconnecting { stream, .. }
             | FromWorker::Stopped { stream, .. }
             | FromWorker::PublishEnded { stream, .. } => Some(stream.clone()),
-            FromWorker::Ready { .. } | FromWorker::Log { .. } | FromWorker::Probed { .. } | FromWorker::Imported { .. } => None,
+            FromWorker::Ready { .. }
+            | FromWorker::Log { .. }
+            | FromWorker::Probed { .. }
+            | FromWorker::Looked { .. }
+            | FromWorker::Imported { .. } => None,
         }
     }
 
@@ -69,6 +73,7 @@ impl Actor {
                 self.board.update(stream, now, |s| {
                     s.segments += 1;
                     s.bytes += u64::from(segment.stored_bytes());
+                    s.recent.add(segment.media_bytes(), segment.wall_us);
                     s.last_segment_end = Some(end);
                 });
             }
