@@ -127,7 +127,7 @@ impl ThumbnailFile {
     ) -> Option<ThumbnailFile> {
         let mut shown = cells.iter().filter(|(_, seen)| *seen).map(|(at, _)| *at);
         let first = shown.next()?;
-        let last = shown.last().unwrap_or(first);
+        let last = shown.next_back().unwrap_or(first);
         let until = last.saturating_add_micros(crate::media::THUMBNAIL_STEP_US).min(block.end());
         let version = version(&cells.iter().map(|(_, seen)| *seen).collect::<Vec<_>>());
         let etag = format!("{}-small-{from}-{}-{:x}", block.id, cells.len(), version.unwrap_or(0));
