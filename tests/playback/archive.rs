@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use retroview::clock::{Clock, ManualClock, SharedClock};
 use retroview::db::{Db, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
+use retroview::exports::{ExportSettings, Exports};
 use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput, clock_row};
 use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read, decode_small};
 use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
@@ -138,6 +139,9 @@ impl Archive {
         let lock_file = dir.path().join("retention.lock");
         let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), shared.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index.clone(), files, shared.clone()).with_decoders(decoders);
+        let settings =
+            ExportSettings { folder: dir.path().join("exports"), keep: Duration::from_secs(60), max_bytes: 1 << 30, min_free_bytes: 0 };
+        let exports = Exports::new(db.clone(), shared.clone(), playback.clone(), settings);
         let services = Services {
             db: db.clone(),
             clock: shared,
@@ -148,6 +152,7 @@ impl Archive {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             settings: HttpSettings::default(),
             retention: retention.clone(),
+            exports,
             views: ViewLog::default(),
         };
         let router = router(Arc::new(services));
