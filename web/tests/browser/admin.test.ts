@@ -266,6 +266,25 @@ test('an upgrade is quoted, a downgrade is dated and cancelled, and both are in 
     { as: people.manager },
   ));
 
+test('retention that stands still goes on after somebody saw, in numbers, what will go', () =>
+  visiting(async ({ page }) => {
+    // Half of what the customer has is older than its plan, and nobody foresaw it.
+    await page.goto('/#/retention/acme');
+    await page.getByRole('button', { name: 'Run retention now' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('This run would:').waitFor();
+    await dialog.getByText('It stops:').waitFor();
+    await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+    await dialog.getByText('Done:').waitFor();
+    await dialog.getByRole('button', { name: 'Done' }).click();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Retention stands still' }).waitFor();
+    await page.getByRole('button', { name: 'I have looked into it: go on' }).click();
+    await dialog.getByRole('row', { name: /acme .*12 s/ }).waitFor();
+    await dialog.getByRole('button', { name: 'Go on, and give this up' }).click();
+    await page.getByText('Confirmed. The next run goes on.').waitFor();
+  }));
+
 test('an operator adds an account and turns keys', () =>
   visiting(async ({ page }) => {
     await page.goto('/#/accounts');
