@@ -289,6 +289,7 @@ fn worker_config(config: &Config, root: &MediaRoot) -> WorkerConfig {
         backoff_max_us: us(ingest.backoff_max),
         forbidden_networks: ingest.forbidden_networks.clone(),
         file_roots: ingest.file_roots.clone(),
+        thumbnails: media.thumbnails,
         lock_file: None,
     }
 }

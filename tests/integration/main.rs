@@ -23,5 +23,6 @@ mod receipts;
 mod shares;
 mod sources;
 mod start_and_stop;
+mod thumbnails;
 mod walkthrough;
 mod workers;

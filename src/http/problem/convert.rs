@@ -175,7 +175,7 @@ impl From<PlaybackError> for Problem {
             PlaybackError::UnknownRun(_) => Code::UnknownRun,
             PlaybackError::UnknownBlock(_) => Code::UnknownBlock,
             PlaybackError::UnknownSegment(_) => Code::UnknownSegment,
-            PlaybackError::NoPicture | PlaybackError::Undecodable(_) => Code::NoPicture,
+            PlaybackError::NoPicture | PlaybackError::NoThumbnails | PlaybackError::Undecodable(_) => Code::NoPicture,
             PlaybackError::RangeTooLong { .. } => Code::RangeTooLong,
             PlaybackError::MissingRange | PlaybackError::TooFarAhead => Code::InvalidQuery,
             PlaybackError::EmptyRange(error) => return error.into(),

@@ -54,6 +54,7 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/streams/{stream}/frame.mp4?at=-60", "vmo"),
     ("GET /v1/streams/{stream}/thumbnails.vtt?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/thumbnails.json?start=-60&end=-30", "vmo"),
+    ("GET /v1/streams/{stream}/thumbnails/{block}.jpg", "vmo"),
     ("GET /v1/streams/{stream}/coverage?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
     ("PUT /v1/streams/{stream}/cap", "mo"),
