@@ -15,6 +15,7 @@
 
 mod announce;
 mod checkpoints;
+mod daily;
 mod data_dir;
 mod error;
 mod limits;

@@ -15,10 +15,10 @@ use crate::accounts::Accounts;
 use crate::audit::{Event, acts};
 use crate::clock::SharedClock;
 use crate::config::{Config, Origin};
-use crate::db::Db;
+use crate::db::{AuditVerifier, Db};
 use crate::entitlement::{Access, AccessSettings, Windows};
 use crate::ffmpeg::DecoderPool;
-use crate::http::{self, HttpSettings, ServeLimits, Services, ViewLog};
+use crate::http::{self, HttpSettings, Installation, ServeLimits, Services, ViewLog};
 use crate::index::Index;
 use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
@@ -64,6 +64,8 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         .map_err(|e| step("start workers")(e.into()))?;
     let views = ViewLog::default();
     let retention = retention(config, opened.index.clone(), &opened.root, opened.clock.clone());
+    let clock = opened.clock.clone();
+    let verifier = AuditVerifier::new(opened.db().clone(), move || clock.now());
     let state = Arc::new(Services {
         db: opened.db().clone(),
         clock: opened.clock.clone(),
@@ -80,12 +82,20 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
             ..HttpSettings::default()
         },
         views: views.clone(),
+        verifier: verifier.clone(),
+        installation: Installation {
+            root: opened.root.clone(),
+            min_free_bytes: config.media.min_free_bytes,
+            started_at: opened.clock.now(),
+        },
     });
     tokio::spawn(record_views(views.clone(), opened.db().clone(), opened.clock.clone()));
     tokio::spawn(settle_accounts(Accounts::new(opened.db().clone()), opened.clock.clone()));
     tokio::spawn(keep_metrics_small(metrics));
     tokio::spawn(super::checkpoints::keep(config.audit.checkpoints.clone(), opened.db().clone(), opened.clock.clone()));
     record_start(config, opened.db(), opened.clock.now()).await;
+    tokio::spawn(super::daily::verify_audit(verifier, opened.clock.clone()));
+    tokio::spawn(super::daily::settle_storage(retention.clone(), opened.clock.clone()));
     let enforcing = tokio::spawn(enforce(retention, config.retention.interval, opened.clock.clone()));
     tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
     let stop_http = CancellationToken::new();

@@ -30,5 +30,6 @@ pub mod worker;
 pub use look::LookError;
 pub use source::{SourceError, SourceKind, SourcePolicy, SourceSpec};
 pub use supervisor::{
-    IngestSettings, NotRecording, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerProgram,
+    IngestSettings, NotRecording, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerCount,
+    WorkerProgram,
 };

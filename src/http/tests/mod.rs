@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod document;
+mod operation;
 mod push;
 mod refusals;
 mod roles;
