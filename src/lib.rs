@@ -26,6 +26,7 @@
 //! | [`entitlement`] | who may do what, and the only maker of a permitted range |
 //! | [`accounts`] | customers: subscriptions, what they cost and grant |
 //! | [`retention`] | judge, mark, grace, sweep: how long footage stays |
+//! | [`bookmarks`] | moments and ranges to find again |
 //! | [`playback`] | playlists, ranges, clips, frames |
 //! | [`http`] | axum, and nothing else that knows axum |
 //!
@@ -38,6 +39,7 @@
 pub mod accounts;
 pub mod app;
 pub mod audit;
+pub mod bookmarks;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("media", &[]),
     ("audit", &["media"]),
     ("plans", &["media"]),
@@ -20,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("entitlement", &["media", "audit", "clock", "db"]),
     ("accounts", &["media", "audit", "db", "plans"]),
     ("retention", &["media", "audit", "clock", "store", "db", "index", "entitlement", "accounts"]),
+    ("bookmarks", &["media", "audit", "db", "entitlement"]),
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
     (
@@ -34,6 +35,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "entitlement",
             "plans",
             "accounts",
+            "bookmarks",
             "retention",
             "playback",
             "ingest",
@@ -76,6 +78,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "entitlement",
             "plans",
             "accounts",
+            "bookmarks",
             "retention",
             "playback",
             "ingest",

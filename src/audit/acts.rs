@@ -15,6 +15,9 @@ pub const STREAM_REMOVED: Act = Act("stream.removed");
 pub const STREAM_RESTORED: Act = Act("stream.restored");
 /// Somebody without credentials of their own may see this range from now on.
 pub const RANGE_SHARED: Act = Act("range.shared");
+pub const BOOKMARK_ADDED: Act = Act("bookmark.added");
+pub const BOOKMARK_CHANGED: Act = Act("bookmark.changed");
+pub const BOOKMARK_REMOVED: Act = Act("bookmark.removed");
 pub const FOOTAGE_WATCHED: Act = Act("footage.watched");
 pub const FOOTAGE_EXPORTED: Act = Act("footage.exported");
 pub const FOOTAGE_PICTURED: Act = Act("footage.pictured");

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod audit;
+mod bookmarks;
 mod camera;
 mod check;
 mod children;
@@ -84,6 +85,8 @@ enum Command {
     Retention(retention::RetentionArgs),
     /// Ranges that nothing may prune: list, place, release.
     Holds(holds::HoldsArgs),
+    /// Moments and ranges to find again: list, add, remove.
+    Bookmarks(bookmarks::BookmarksArgs),
     /// Who can sign in.
     Users(users::UsersArgs),
     /// A signed address for a player that cannot send headers.
@@ -132,6 +135,7 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Keys(args) => keys::run(args, &context),
         Command::Retention(args) => retention::run(args, &context),
         Command::Holds(args) => holds::run(args, &context),
+        Command::Bookmarks(args) => bookmarks::run(args, &context),
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),

@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod bookmarks;
 mod checkpoint;
 #[cfg(test)]
 pub(crate) mod contract;
@@ -27,7 +28,7 @@ use async_trait::async_trait;
 
 pub use access::{AccessRows, LinkRow, LinkUse, SESSIONS_MAX, SessionRow, TokenRow, UserRow};
 pub use accounts::{AccountRow, AccountRows, LedgerLine, PlanRef, PlanRow, PlanSince, SubscriptionChange, SubscriptionRow, WrittenRequest};
-
+pub use bookmarks::{BookmarkQuery, BookmarkRow, BookmarkRows, NewBookmark};
 pub use checkpoint::{checkpoint_key, sign_checkpoint};
 pub use keys::{KeyRows, SigningKeyRow};
 
@@ -55,6 +56,8 @@ pub enum DbError {
     Last { what: &'static str, id: String },
     #[error("{stream}: {new:?} overlaps what is already recorded, {existing:?}")]
     Overlap { stream: StreamId, new: TimeRange, existing: TimeRange },
+    #[error("there are {max} {what} already; remove some first")]
+    TooMany { what: &'static str, max: u64 },
     #[error("the database is locked by another process; stop it or wait, then try again")]
     Locked(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the database cannot be written: {0}")]
@@ -354,6 +357,7 @@ pub trait Database:
     + ErasureRows
     + PaperRows
     + StorageRows
+    + BookmarkRows
     + Health
 {
 }
@@ -370,6 +374,7 @@ impl<T> Database for T where
         + ErasureRows
         + PaperRows
         + StorageRows
+        + BookmarkRows
         + Health
 {
 }

@@ -212,6 +212,9 @@ pub trait RetentionRows: Send + Sync {
     async fn footage_us(&self, stream: &StreamId) -> DbResult<i64>;
     /// Blocks that touch `range` and end at `ended_by` or before.
     async fn sum_blocks(&self, stream: &StreamId, range: TimeRange, ended_by: Timestamp) -> DbResult<BlockSums>;
+    /// Blocks of the stream that touch `range` and are given up, with when each is due, in time order, at most `limit`: those a sweep has
+    /// taken, too.
+    async fn marked_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<(TimeRange, Timestamp)>>;
     async fn mark_of(&self, block: BlockId) -> DbResult<Option<MarkRow>>;
     /// Begins a sweep of what is due at `now` in one account and held by nothing: at most `limit` blocks, the longest due
     /// first. `None` when nothing is. What a hold touches loses its mark instead.

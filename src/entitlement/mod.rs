@@ -80,6 +80,9 @@ pub enum EntitlementError {
     /// Its own end would mean nothing if it could make another that ends later.
     #[error("a signed address cannot make another; use a session or a bearer token")]
     SignedCannotSign,
+    /// Footage was shown to somebody, and nothing else.
+    #[error("an address that was made for somebody does not reach this; use a session or a bearer token")]
+    NotOwn,
     #[error("`{0}` is not a scope: view, ingest, admin, audit and operate are")]
     UnknownScope(String),
     #[error("`{0}` is nothing to allow: view, thumbnail and export are")]

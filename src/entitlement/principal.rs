@@ -210,6 +210,10 @@ impl Principal {
     pub fn window(&self) -> Option<TimeRange> {
         self.window
     }
+    /// The streams it covers, when not all of the account.
+    pub fn streams(&self) -> Option<&[StreamId]> {
+        self.streams.as_deref()
+    }
     pub fn covers_stream(&self, stream: &StreamId) -> bool {
         self.streams.as_ref().is_none_or(|streams| streams.contains(stream))
     }
@@ -242,6 +246,15 @@ impl Principal {
     /// as of an account that does not exist.
     pub fn covers_account(&self, account: &AccountId) -> bool {
         self.account == *account || self.scopes.has(Scope::Operate)
+    }
+
+    /// What belongs to people and programs of the account, and is not footage: not for those who only hold an address that was made for
+    /// them.
+    ///
+    /// # Errors
+    /// [`EntitlementError::NotOwn`].
+    pub fn require_own(&self) -> Result<(), EntitlementError> {
+        if self.proof == Proof::Signed { Err(EntitlementError::NotOwn) } else { Ok(()) }
     }
 
     /// What is given away must be had: no credentials make others that open more.

@@ -12,6 +12,7 @@ use super::problem::{HttpResult, Problem};
 use super::recorder::Recorder;
 use crate::accounts::{Accounts, AccountsError, By};
 use crate::audit::{Act, Event, Verb, Viewer, Views};
+use crate::bookmarks::Bookmarks;
 use crate::clock::SharedClock;
 use crate::db::{AccountRow, AuditVerifier, Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
@@ -140,6 +141,11 @@ impl Services {
     /// Everything there is to do with accounts.
     pub fn accounts(&self) -> Accounts {
         Accounts::new(self.db.clone())
+    }
+
+    /// Everything there is to do with bookmarks.
+    pub fn bookmarks(&self) -> Bookmarks {
+        Bookmarks::new(self.db.clone())
     }
 
     /// `who`, now: for what is recorded.

@@ -6,6 +6,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod bookmarks;
 mod model;
 mod retention;
 mod storage;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 pub(crate) use access::*;
 pub(crate) use accounts::*;
 pub(crate) use audit::*;
+pub(crate) use bookmarks::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 pub(crate) use retention::*;
 pub(crate) use storage::*;
@@ -111,6 +113,9 @@ macro_rules! contract_suite {
             a_stop_lasts_until_it_is_confirmed_and_passed,
             a_sweep_spares_what_it_has_taken,
             forecasts_are_kept_for_a_week,
+            marked_footage_is_found_by_time,
+            bookmarks_are_found_by_time_and_by_words,
+            a_bookmark_changes_and_goes_with_its_record,
             random_histories_agree_with_a_simple_model,
         );
     };

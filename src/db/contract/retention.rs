@@ -291,3 +291,16 @@ pub(crate) async fn forecasts_are_kept_for_a_week(f: &impl Fixture) {
     assert_eq!(db.forecast_before(&main, at(10)).await.unwrap(), Some((at(10), 2)));
     assert_eq!(db.forecast_before(&main, Timestamp::MAX).await.unwrap(), Some((at(7 * 86_400 + 5), 3)));
 }
+
+pub(crate) async fn marked_footage_is_found_by_time(f: &impl Fixture) {
+    let db = f.db();
+    let [a, b, c] = three(db).await;
+    db.mark(&marks(&[&a, &c], 20), at(10), event("retention.marked")).await.unwrap();
+    let marked = async |from, to, limit| db.marked_in(&cam(), range(from, to), limit).await.unwrap();
+    assert_eq!(marked(0, 9, 9).await, [(range(0, 3), at(20)), (range(6, 9), at(20))]);
+    assert_eq!(marked(0, 9, 1).await, [(range(0, 3), at(20))]);
+    assert!(marked(3, 6, 9).await.is_empty() && marked(9, 10, 9).await.is_empty());
+    assert_eq!(marked(b.start.micros_since(at(0)) / 1_000_000 + 2, 7, 9).await, [(range(6, 9), at(20))]);
+    db.begin_sweep(at(20), 1).await.unwrap();
+    assert_eq!(marked(0, 9, 9).await.len(), 2, "not deleted yet");
+}

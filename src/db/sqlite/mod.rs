@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod audit;
 mod audit_search;
+mod bookmarks;
 mod commit;
 mod erasures;
 mod error;

@@ -268,6 +268,27 @@ impl RetentionRows for SqliteDb {
         sum.fetch_one(&self.readers).await.map_err(sql("add up a stream's time"))
     }
 
+    async fn marked_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<(TimeRange, Timestamp)>> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(Vec::new()) };
+        // From the marks to their blocks, as in `rescue`.
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "SELECT blocks.start_us, blocks.end_us, due_us FROM marks CROSS JOIN blocks ON blocks.id = block
+             WHERE marks.stream_key = ?1 AND blocks.start_us < ?3 AND blocks.end_us > ?2 ORDER BY blocks.start_us LIMIT ?4",
+        )
+        .bind(key.key)
+        .bind(range.start().as_micros())
+        .bind(range.end().as_micros())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("look for what is marked"))?;
+        let marked = rows.into_iter().filter_map(|(start, end, due)| {
+            let range = TimeRange::new(Timestamp(start), Timestamp(end)).ok()?;
+            Some((range, Timestamp(due)))
+        });
+        Ok(marked.collect())
+    }
+
     async fn sum_blocks(&self, stream: &StreamId, range: TimeRange, ended_by: Timestamp) -> DbResult<BlockSums> {
         let Some(key) = self.find_key(stream).await? else { return Ok(BlockSums::default()) };
         // As in `swept_in`: blocks last an hour at most.

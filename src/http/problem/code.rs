@@ -60,6 +60,7 @@ codes! {
     UnknownReceipt 404 "unknown_receipt" "There is no such receipt",
     /// None was made of that day.
     NoAttestation 404 "no_attestation" "There is no attestation of that day",
+    UnknownBookmark 404 "unknown_bookmark" "There is no such bookmark",
     UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownToken 404 "unknown_token" "There is no such token",
     UnknownUser 404 "unknown_user" "There is no such user",
@@ -93,6 +94,7 @@ codes! {
     RetentionConflict 409 "retention_conflict" "Retention does not allow this now",
     /// The key signs new addresses.
     KeyInUse 409 "key_in_use" "This key is in use",
+    TooMany 409 "too_many" "There are too many of these already",
     /// With `holds`.
     Held 409 "held" "A hold keeps this",
     /// With `erasure`.

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 
 use super::{Code, Problem};
 use crate::accounts::AccountsError;
+use crate::bookmarks::BookmarkError;
 use crate::db::DbError;
 use crate::entitlement::{EntitlementError, Limit};
 use crate::media::{EmptyRange, IdError, TimestampError};
@@ -20,6 +21,7 @@ impl From<DbError> for Problem {
             }
             DbError::Held { ref holds } => Problem::new(Code::Held, sentence_of(&error.to_string())).with("holds", holds.clone()),
             DbError::Erasing { erasure } => Problem::new(Code::BeingErased, sentence_of(&error.to_string())).with("erasure", erasure),
+            DbError::TooMany { .. } => Problem::new(Code::TooMany, sentence_of(&error.to_string())),
             DbError::Changed { .. } => {
                 Problem::new(Code::Changed, "Somebody else changed it in the meantime; look at it again, then decide.")
             }
@@ -44,7 +46,9 @@ impl From<EntitlementError> for Problem {
         let sentence = format!("{}{}.", text[..1].to_uppercase(), &text[1..]);
         match error {
             EntitlementError::BadCredentials | EntitlementError::NotASession => Problem::new(Code::Unauthorized, sentence),
-            EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign => Problem::new(Code::MissingScope, sentence),
+            EntitlementError::MissingScope(_) | EntitlementError::SignedCannotSign | EntitlementError::NotOwn => {
+                Problem::new(Code::MissingScope, sentence)
+            }
             EntitlementError::NoSuchStream(stream) => Problem::unknown_stream(&stream),
             EntitlementError::StreamNotCovered => Problem::new(Code::StreamNotCovered, sentence),
             EntitlementError::TimeNotCovered => Problem::new(Code::TimeNotCovered, sentence),
@@ -105,6 +109,18 @@ impl From<AccountsError> for Problem {
         };
         let text = error.to_string();
         Problem::new(code, format!("{}{}.", text[..1].to_uppercase(), &text[1..]))
+    }
+}
+
+impl From<BookmarkError> for Problem {
+    fn from(error: BookmarkError) -> Self {
+        let code = match error {
+            BookmarkError::Db(error) => return error.into(),
+            BookmarkError::Entitlement(error) => return error.into(),
+            BookmarkError::Unknown(_) => Code::UnknownBookmark,
+            BookmarkError::Value(_) => Code::InvalidValue,
+        };
+        Problem::new(code, sentence_of(&error.to_string()))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::problem::{Code, Problem, ProblemSchema};
 use crate::http::{AppState, HttpResult, gzip};
 use crate::index::{CoverageAnswer, GapSpan, RunSpan};
 use crate::media::{GapCause, RunId, StreamId, TimeRange, Timestamp};
+use crate::retention::MarkedSpan;
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(coverage))
@@ -49,6 +50,8 @@ pub struct CoverageView {
     window_start_us: Option<i64>,
     /// Ranges that nothing may prune, at most 1,000; empty for those who may not see holds.
     holds: Vec<HoldView>,
+    /// Footage that was given up and is not deleted yet, at most 1,000 spans; empty for those who may not see holds.
+    marked: Vec<MarkedView>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -75,6 +78,14 @@ pub struct GapView {
 pub struct HoldView {
     start_us: i64,
     end_us: i64,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct MarkedView {
+    start_us: i64,
+    end_us: i64,
+    /// When the first of it may be deleted.
+    due_us: i64,
 }
 
 /// Coverage
@@ -104,10 +115,11 @@ async fn coverage(
     };
     let asked = TimeRange::new(start, end)?;
     let (answer, visible) = app.playback.coverage(&who, &stream, asked, resolution_us).await?;
-    let mut view = view(stream, now, answer);
+    let mut view = view(stream.clone(), now, answer);
     view.window_start_us = visible.window_start().map(Timestamp::as_micros);
     if who.sees_holds() {
         view.holds = holds_in(&visible, asked);
+        view.marked = app.retention.marked(&stream, asked, view.resolution_us).await?.into_iter().map(marked).collect();
     }
     let json = serde_json::to_vec(&view).map_err(Problem::internal)?;
     Ok(gzip::respond(&headers, "application/json", "no-store", json))
@@ -142,5 +154,10 @@ fn view(stream: StreamId, now: Timestamp, answer: CoverageAnswer) -> CoverageVie
         gaps: answer.gaps.into_iter().map(gap).collect(),
         window_start_us: None,
         holds: Vec::new(),
+        marked: Vec::new(),
     }
+}
+
+fn marked(span: MarkedSpan) -> MarkedView {
+    MarkedView { start_us: span.range.start().as_micros(), end_us: span.range.end().as_micros(), due_us: span.due_at.as_micros() }
 }

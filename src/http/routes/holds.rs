@@ -122,7 +122,7 @@ async fn place_hold(
         expires_at: asked.expires_at.map(|t| Timestamp::parse(&t, now)).transpose()?,
     };
     let placed = state.retention.place_hold(&by, new).await?;
-    let fresh = FreshHold { hold: HoldView::of(placed.row, now), rescued_blocks: placed.rescued, too_late_blocks: placed.too_late };
+    let fresh = FreshHold { hold: HoldView::of(placed.row, by.now), rescued_blocks: placed.rescued, too_late_blocks: placed.too_late };
     Ok((StatusCode::CREATED, Json(fresh)))
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod aliases;
 mod audit;
+mod bookmarks;
 mod clips;
 mod coverage;
 mod document;
@@ -63,6 +64,7 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(holds::routes())
         .merge(signing_keys::routes())
         .merge(streams::routes())
+        .merge(bookmarks::routes())
         .merge(probe::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

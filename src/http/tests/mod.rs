@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod bookmarks;
 mod document;
 mod operation;
 mod push;

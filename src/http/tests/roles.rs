@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::document::{document, is_open, operations};
 use crate::accounts::{By, NewAccount};
+use crate::bookmarks::Draft;
 use crate::db::{NewErasure, NewHold, NewStream};
 use crate::entitlement::{Caller, NewToken, NewUser, Principal, Rights, Role};
 use crate::http::auth::SESSION_COOKIE;
@@ -55,6 +56,11 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/streams/{stream}/coverage?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
     ("PUT /v1/streams/{stream}/cap", "mo"),
+    ("GET /v1/streams/{stream}/bookmarks", "vmo"),
+    ("POST /v1/streams/{stream}/bookmarks", "vmo"),
+    ("PATCH /v1/streams/{stream}/bookmarks/{bookmark}", "vmo"),
+    ("DELETE /v1/streams/{stream}/bookmarks/{bookmark}", "vmo"),
+    ("GET /v1/accounts/{account}/bookmarks", "vmo"),
     ("GET /get?path={stream}&start=-60&duration=30", "vmo"),
     ("GET /list?path={stream}", "vmo"),
     ("GET /playlist.m3u", "vmo"),
@@ -145,6 +151,7 @@ fn body(route: &str, ids: &Ids) -> Value {
         "POST /v1/accounts/{account}/holds" => {
             json!({ "streams": [ids.stream], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
         }
+        "POST /v1/streams/{stream}/bookmarks" => json!({ "at": "-60", "title": "A parcel" }),
         "PUT /v1/session/password" => json!({ "current": "not it", "password": "a new password" }),
         "POST /v1/accounts/{account}/users" => json!({ "name": "new", "role": "viewer" }),
         "POST /v1/erasures" => json!({ "stream": ids.stream, "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
@@ -171,6 +178,7 @@ struct Ids {
     hold: String,
     erasure: String,
     receipt: String,
+    bookmark: String,
 }
 
 impl Ids {
@@ -183,12 +191,12 @@ impl Ids {
     fn nobodys() -> Ids {
         let [stream, account, user] = ["nobody"; 3].map(str::to_owned);
         let [session, token, hold, erasure, receipt] = ["s-none", "t-none", "987654", "876543", "765432"].map(str::to_owned);
-        Ids { stream, account, user, session, token, hold, erasure, receipt }
+        Ids { stream, account, user, session, token, hold, erasure, receipt, bookmark: "654321".into() }
     }
     fn in_account(&self, account: &str) -> Ids {
         Ids { account: account.into(), ..self.clone() }
     }
-    fn all(&self) -> [(&str, &str); 8] {
+    fn all(&self) -> [(&str, &str); 9] {
         [
             ("{stream}", &self.stream),
             ("{account}", &self.account),
@@ -198,6 +206,7 @@ impl Ids {
             ("{hold}", &self.hold),
             ("{erasure}", &self.erasure),
             ("{receipt}", &self.receipt),
+            ("{bookmark}", &self.bookmark),
         ]
     }
     fn uri(&self, route: &str) -> String {
@@ -383,7 +392,11 @@ async fn acme(app: &TestApp) -> Ids {
     };
     let hold = app.state.retention.place_hold(&By { actor: "test".into(), now: NOW }, hold).await.unwrap().row.id.to_string();
     let [stream, account, user] = ["theirs", "acme", "carl"].map(str::to_owned);
-    Ids { stream, account, user, session, token, hold, erasure, receipt }
+    let theirs = app.state.db.stream(&"theirs".parse().unwrap()).await.unwrap().unwrap();
+    let draft = Draft { at: NOW, end: None, title: "t".into(), note: String::new() };
+    let bookmark =
+        app.state.bookmarks().add(&Principal::command_line(AccountId::main()), NOW, &theirs, draft).await.unwrap().id.to_string();
+    Ids { stream, account, user, session, token, hold, erasure, receipt, bookmark }
 }
 
 #[tokio::test]
@@ -396,7 +409,7 @@ async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
         add_user(&app, &AccountId::main(), role.as_str(), role).await;
         let (_, token) = token_of(&app, &AccountId::main(), role).await;
         let proofs = [Proof::Token(token), Proof::Cookie(signed_in(&app, &AccountId::main(), role.as_str()).await)];
-        let elsewhere = ["{account}", "{stream}", "{user}", "{session}", "{token}", "{hold}", "{erasure}", "{receipt}"];
+        let elsewhere = ["{account}", "{stream}", "{user}", "{session}", "{token}", "{hold}", "{erasure}", "{receipt}", "{bookmark}"];
         for (theirs, nobodys, ids) in [(&theirs, &nobodys, &elsewhere[..]), (&of_ours, &none, &elsewhere[1..])] {
             for (route, _) in TABLE.iter().filter(|(route, _)| names(route, ids).0) {
                 for proof in &proofs {

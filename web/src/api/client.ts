@@ -5,10 +5,10 @@
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
 import { type Problem, type Result, problemOf } from './problem';
-import type { Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
+import type { Account, Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
 
 /** Relative, so that the app works below any path. */
-const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
+export const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
 
 /** A request that takes longer has failed: the recorder answers in milliseconds or waits in vain. */
 const patienceMs = 20_000;
@@ -28,14 +28,16 @@ export const api = {
     const answer = await json<{ streams: Stream[] }>('streams');
     return answer.ok ? { ok: true, value: answer.value.streams } : answer;
   },
+  account: (id: string) => json<Account>(`accounts/${encodeURIComponent(id)}`),
   stream: (id: string) => json<Stream>(`streams/${encodeURIComponent(id)}`),
-  coverage: (id: string, r: Range, resolutionS?: number) =>
+  coverage: (id: string, r: Range, resolutionS?: number, signal?: AbortSignal) =>
     json<Coverage>(
       `streams/${encodeURIComponent(id)}/coverage?${query({
         start: toRfc3339(r.start),
         end: toRfc3339(r.end),
         ...(resolutionS ? { resolution: String(resolutionS) } : {}),
       })}`,
+      signal ? { signal } : {},
     ),
 };
 
@@ -74,7 +76,20 @@ export async function text(url: string, signal?: AbortSignal): Promise<Result<{ 
 }
 
 export function streamUrl(id: string, what: string, parameters: Record<string, string>): string {
-  return new URL(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`, base).href;
+  return new URL(presenting(`streams/${encodeURIComponent(id)}/${what}?${query(parameters)}`), base).href;
+}
+
+/** Behind a share's link: which cookie counts, before that of whoever is signed in in this browser. */
+let token: string | null = null;
+
+/** From now on footage is asked for with this; `null`: as whoever is signed in. */
+export function present(next: string | null): void {
+  token = next;
+}
+
+function presenting(to: string): string {
+  if (token === null || !to.startsWith('streams/')) return to;
+  return `${to}${to.includes('?') ? '&' : '?'}${query({ token })}`;
 }
 
 /** What has no value is left out. */
@@ -98,7 +113,7 @@ export interface Sending {
 /** Sends JSON and reads JSON; `to` is relative to `/v1/`. An answer without a body is `null`. */
 export async function json<T>(to: string, options: Sending = {}): Promise<Result<T>> {
   const method = options.method ?? 'GET';
-  const answer = await send(new URL(to, base).href, {
+  const answer = await send(new URL(presenting(to), base).href, {
     method,
     ...(options.signal ? { signal: options.signal } : {}),
     headers: {
@@ -118,7 +133,7 @@ export async function json<T>(to: string, options: Sending = {}): Promise<Result
   }
 }
 
-async function send(url: string, options: RequestInit): Promise<Result<Response>> {
+export async function send(url: string, options: RequestInit): Promise<Result<Response>> {
   const timeout = AbortSignal.timeout(patienceMs);
   try {
     const response = await fetch(url, { credentials: 'same-origin', ...options, signal: options.signal ?? timeout });

@@ -11,7 +11,7 @@ type Schemas = components['schemas'];
  * As generated, but with a type of its own for wall time: every number called `…_us` that is not a length. And what may
  * be null is always there: the document calls it optional, the recorder writes `null`.
  */
-type Timed<T> = T extends readonly (infer Item)[]
+export type Timed<T> = T extends readonly (infer Item)[]
   ? Timed<Item>[]
   : T extends object
     ? { [K in keyof T]-?: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }
@@ -19,6 +19,8 @@ type Timed<T> = T extends readonly (infer Item)[]
 type Wall<T> = T extends number ? WallUs : T;
 
 export type Session = Timed<Schemas['Session']>;
+
+export type Account = Timed<Schemas['Account']>;
 
 export type LinkInfo = Timed<Schemas['LinkInfo']>;
 
@@ -65,3 +67,13 @@ export type CoverageRun = Timed<Schemas['RunView']>;
 export type Gap = Timed<Schemas['GapView']>;
 
 export type Coverage = Timed<Schemas['CoverageView']>;
+
+/** A range that nothing may prune, with what became of it. */
+export type Hold = Timed<Schemas['Hold']>;
+export type NewHold = Schemas['NewHold'];
+export type PlacedHold = Hold & { readonly rescued_blocks: number; readonly too_late_blocks: number };
+export interface ReleasedHold {
+  readonly outcome: 'released' | 'asked' | 'needs_another' | 'was_released';
+  readonly hold: Hold;
+}
+export type Forecast = Timed<Schemas['RetentionForecast']>;

@@ -1,3 +1,9 @@
+import { admin } from './en/admin';
+import { manage } from './en/manage';
+import { audit } from './en/audit';
+import { people } from './en/people';
+import { plan } from './en/plan';
+import { system } from './en/system';
 import { app } from './en/app';
 import { keep } from './en/keep';
 import { player } from './en/player';
@@ -11,6 +17,12 @@ import { timeline } from './en/timeline';
  */
 export const en = {
   ...app,
+  ...system,
+  ...plan,
+  ...people,
+  ...audit,
+  ...manage,
+  ...admin,
   ...keep,
   ...player,
   ...retention,

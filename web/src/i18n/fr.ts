@@ -1,3 +1,9 @@
+import { admin } from './fr/admin';
+import { manage } from './fr/manage';
+import { audit } from './fr/audit';
+import { people } from './fr/people';
+import { plan } from './fr/plan';
+import { system } from './fr/system';
 import { app } from './fr/app';
 import { keep } from './fr/keep';
 import { player } from './fr/player';
@@ -9,6 +15,12 @@ import type { Messages } from './messages';
 /** Français. Espaces insécables devant « : ; ? ! » et dans les guillemets. */
 export const fr: Messages = {
   ...app,
+  ...system,
+  ...plan,
+  ...people,
+  ...audit,
+  ...manage,
+  ...admin,
   ...keep,
   ...player,
   ...retention,

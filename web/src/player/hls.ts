@@ -68,7 +68,12 @@ export function startSession(
   startS: number,
   events: SessionEvents,
 ): Session {
-  const hls = new Hls(config(source, startS, events.barrier));
+  const onBarrier = (barrier: Barrier) => {
+    // A decoder keeps the last frames back as long as more may come, and what comes is not for this session.
+    for (const type of ['video', 'audio', 'audiovideo'] as const) hls.trigger(Hls.Events.BUFFER_EOS, { type });
+    events.barrier(barrier);
+  };
+  const hls = new Hls(config(source, startS, onBarrier));
   let over = false;
   const end = (trouble: Trouble | null) => {
     if (over || !trouble) return;

@@ -45,6 +45,33 @@ export function toWall(mapping: Mapping, mediaS: number): WallUs | null {
   return wallUs(span.start + share * (span.end - span.start));
 }
 
+/** Where one frame further is. */
+export type FrameStep =
+  /** In the same session, at this media time; `into` is the segment it is in. */
+  | { kind: 'inside'; mediaS: number; into: Span }
+  /** Before or after all that is mapped, next to this moment. */
+  | { kind: 'outside'; edge: WallUs };
+
+/**
+ * One frame on or back from the middle of a frame. Between two runs media time may have a hole (their sound and picture
+ * end at different moments): then the first frame beyond it, or the last one before.
+ */
+export function frameStep(mapping: Mapping, middleS: number, lengthS: number, direction: 1 | -1): FrameStep | null {
+  const i = mapping.findLastIndex((s) => s.mediaStartS <= middleS);
+  const here = mapping[Math.max(0, i)];
+  if (!here) return null;
+  const mediaS = middleS + direction * lengthS;
+  const beside = mapping[Math.max(0, i) + direction];
+  if (direction > 0) {
+    if (mediaS < here.mediaEndS) return { kind: 'inside', mediaS, into: here };
+    if (!beside) return { kind: 'outside', edge: here.end };
+    return { kind: 'inside', mediaS: Math.max(mediaS, beside.mediaStartS + lengthS / 4), into: beside };
+  }
+  if (mediaS >= here.mediaStartS) return { kind: 'inside', mediaS, into: here };
+  if (!beside) return { kind: 'outside', edge: here.start };
+  return { kind: 'inside', mediaS: Math.min(mediaS, beside.mediaEndS - lengthS / 4), into: beside };
+}
+
 function lastWhere(mapping: Mapping, holds: (span: Span) => boolean): Span | undefined {
   let low = 0;
   let high = mapping.length;

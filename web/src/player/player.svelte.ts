@@ -7,11 +7,14 @@
 import { recorderNow } from '../api/clock';
 import type { Problem } from '../api/problem';
 import type { Range } from '../time/range';
-import { SECOND_US, type WallUs, shift } from '../time/timestamp';
+import { SECOND_US, type WallUs, shift, wallUs } from '../time/timestamp';
 import { type Feed, covers, entryEnd, footage, pieceUs, span, startFeed } from './feed';
 import type { Barrier, Session } from './hls';
 import { Keeper } from './keeper';
-import { type Mapping, estimate, toMedia, toWall } from './mapping';
+import { type Picture, keyframe, paint } from './keyframe';
+import { type Mapping, estimate, frameStep, toMedia, toWall } from './mapping';
+import { Shuttle, startOf } from './shuttle';
+import { slidesOf } from './slides';
 import type { LoadPiece } from './source';
 import type { Trouble } from './trouble';
 
@@ -27,7 +30,12 @@ export type Phase =
   | { kind: 'ended' }
   | { kind: 'failed'; trouble: Trouble };
 
-export const rates = [0.5, 1, 1.5, 2, 4, 8] as const;
+/** Slowest backwards to fastest forwards is one row: what "faster" and "slower" step through lies on one side of it. */
+export const rates = [0.25, 0.5, 1, 1.5, 2, 4, 8, 16] as const;
+export const reverseRates = [-1, -2, -4, -8, -16] as const;
+
+/** Beyond this no browser decodes every frame of a large picture: keyframes only. */
+const fastest = 4;
 
 /** Loaded before the target, so that small steps back need nothing new. */
 const leadUs = 2 * 60 * SECOND_US;
@@ -49,16 +57,35 @@ const againUs = 60 * SECOND_US;
 const barrierReachS = 0.3;
 /** Media times are rounded to microseconds, twice. */
 const roundingS = 0.002;
+/** No frame for this long: what is on screen is the newest. */
+const snapshotMs = 500;
 /** A frame while nothing better is known. */
 const usualFrameS = 1 / 25;
+/** Looked at this long before it is said that decoding cannot keep up. */
+const paceMs = 3000;
+/** A gap that is waited through is entered by a timer when it is this near. */
+const soonS = 0.4;
 
 export interface PlayerDeps {
+  readonly stream: string;
   readonly load: LoadPiece;
+  /** Whether gaps are waited through, in their own time, or skipped. */
+  readonly waitsInGaps?: () => boolean;
+  /** The clock that several players go by; without it each goes by its own picture. `null` while it is not set. */
+  readonly clock?: () => WallUs | null;
   /** Whether the stream is being recorded right now. */
   readonly growing: () => boolean;
   readonly onSignedOut: () => void;
   /** Footage between two moments was missing and has been played over. */
   readonly onSkipped: (gap: Range) => void;
+}
+
+export interface Snapshot {
+  readonly source: HTMLCanvasElement;
+  readonly width: number;
+  readonly height: number;
+  /** When the frame was taken. */
+  readonly at: WallUs;
 }
 
 export class Player {
@@ -77,8 +104,12 @@ export class Player {
   needsClick = $state(false);
   /** A picture has been shown since the stream was opened. */
   hasPicture = $state(false);
-  /** The last picture of the feed before, kept up while the next one loads. */
+  /** The canvas covers the video: the last picture of before, or one that came ahead of the video, or one of a row. */
   frozen = $state(false);
+  /** Playing by single pictures: backwards, or faster than decoding goes. */
+  shuttling = $state(false);
+  /** Waiting in a gap for its end to come. */
+  inGap = $state(false);
   /** What around the playhead is known to be recorded, newer than any coverage answer. */
   known = $state.raw<readonly Range[]>([]);
 
@@ -100,17 +131,29 @@ export class Player {
   /** Where the decoder tripped last, and how often since it last played on. */
   #stumble: { at: WallUs; times: number } | null = null;
   #undo: (() => void)[] = [];
+  #shuttle: Shuttle | null = null;
+  /** Ends when the video has what was asked for: a picture that comes later would be older. */
+  #preview = new AbortController();
+  #gapTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Frames that were asked for while there was none to go on from. */
+  #stepsOwed = 0;
+  /** A rate at which decoding did not keep up on this machine. */
+  #tooFast = Infinity;
+  #pace: { at: number; mediaS: number; frames: number } | null = null;
 
   constructor(video: HTMLVideoElement, still: HTMLCanvasElement, deps: PlayerDeps) {
     this.#video = video;
     this.#still = still;
     this.#deps = deps;
     this.#listen();
+    // Fetched and compiled while the first playlist is on its way.
+    void import('./hls');
   }
 
   destroy(): void {
-    this.#wish += 1;
+    this.#newWish();
     this.#abort?.abort();
+    this.#preview.abort();
     this.#endSession();
     for (const undo of this.#undo) undo();
   }
@@ -142,9 +185,10 @@ export class Player {
 
   async goLive(): Promise<void> {
     this.paused = false;
-    if (this.rate > 1) this.setRate(1);
     const { wish, signal } = this.#newWish();
+    if (this.rate > 1 || this.rate < 0) this.setRate(1);
     this.phase = { kind: 'seeking', target: null };
+    if (!this.#session) this.#showAhead(null);
     const piece = await this.#deps.load(shift(recorderNow(), -liveLeadUs), null, signal);
     if (wish !== this.#wish) return;
     if (piece.kind === 'problem') return this.#failWith(piece.problem);
@@ -165,16 +209,88 @@ export class Player {
     return this.seek(target);
   }
 
+  /** One frame, also over the borders of segments and runs, and over gaps. */
   stepFrame(direction: 1 | -1): void {
-    if (this.phase.kind !== 'showing') return;
     this.pause();
+    if (this.phase.kind === 'seeking') {
+      this.#stepsOwed += direction;
+      return;
+    }
+    const { phase } = this;
+    if (phase.kind === 'nothing') return void this.#stepOut(phase.at, direction);
+    if (phase.kind !== 'showing' && phase.kind !== 'ended') return;
     const { mediaS, lengthS } = this.#frame;
     const nowS = this.#video.currentTime;
     // From the middle of a frame, so that rounding cannot show the same one again. After a seek the frame may not have
     // been told yet; one frame from wherever in it the seek went is right as well, and a little after: it may have gone to
     // where the frame begins.
     const told = mediaS - roundingS <= nowS && nowS < mediaS + lengthS + roundingS;
-    this.#video.currentTime = Math.max(0, (told ? mediaS + lengthS / 2 : nowS + roundingS) + direction * lengthS);
+    const middleS = told ? mediaS + lengthS / 2 : nowS + roundingS;
+    const step = frameStep(this.#mapping, middleS, lengthS, direction);
+    if (!step) return;
+    if (step.kind === 'outside') return void this.#stepOut(step.edge, direction);
+    const { into, mediaS: thereS } = step;
+    const entry = this.#keeper?.feed.entries.find((e) => e.start === into.start);
+    const beyond = middleS < into.mediaStartS || middleS >= into.mediaEndS;
+    // The session cannot play that run, or takes what is missing of it for a hole to leap over: a new one begins there.
+    if (entry && beyond && (this.#barriers.has(entry.init) || !this.#isBuffered(thereS))) {
+      return void this.#open(direction > 0 ? into.start : shift(into.end, (-lengthS / 2) * SECOND_US));
+    }
+    this.phase = { kind: 'showing' };
+    this.#video.currentTime = Math.max(0, thereS);
+  }
+
+  /** To the first frame after or the last one before a moment, wherever that is. */
+  async #stepOut(from: WallUs, direction: 1 | -1): Promise<void> {
+    const halfUs = (this.#frame.lengthS / 2) * SECOND_US;
+    await this.#open(direction > 0 ? from : shift(from, -halfUs));
+    const { phase } = this;
+    if (phase.kind !== 'nothing') return;
+    if (direction > 0 && phase.nextStart !== null) return this.#open(phase.nextStart);
+    if (direction < 0 && phase.previousEnd !== null) return this.#open(shift(phase.previousEnd, -halfUs));
+  }
+
+  /**
+   * A copy of the picture on screen, with the frame's own time rather than the playhead's place inside it. `null` where
+   * this browser shows none.
+   */
+  async snapshot(): Promise<Snapshot | null> {
+    if (this.phase.kind !== 'showing' || this.frozen || this.#video.videoWidth === 0) return null;
+    return this.paused ? this.#copy(this.#frameS()) : this.#copyNext();
+  }
+
+  /** Where the frame on screen begins, or where in it the playhead is. */
+  #frameS(): number {
+    const { mediaS, lengthS } = this.#frame;
+    const nowS = this.#video.currentTime;
+    return mediaS - roundingS <= nowS && nowS < mediaS + lengthS + roundingS ? mediaS : nowS;
+  }
+
+  /** While it plays, picture and time belong together only at the moment the browser draws one. */
+  #copyNext(): Promise<Snapshot | null> {
+    if (!('requestVideoFrameCallback' in this.#video)) return Promise.resolve(this.#copy(this.#frameS()));
+    return new Promise((done) => {
+      const handle = this.#video.requestVideoFrameCallback((_, frame) => {
+        clearTimeout(late);
+        done(this.#copy(frame.mediaTime));
+      });
+      const late = setTimeout(() => {
+        this.#video.cancelVideoFrameCallback(handle);
+        done(this.#copy(this.#frameS()));
+      }, snapshotMs);
+    });
+  }
+
+  #copy(mediaS: number): Snapshot | null {
+    const at = toWall(this.#mapping, mediaS);
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    const source = document.createElement('canvas');
+    source.width = width;
+    source.height = height;
+    const ctx = source.getContext('2d');
+    if (at === null || !ctx) return null;
+    ctx.drawImage(this.#video, 0, 0);
+    return { source, width, height, at };
   }
 
   toggle(): void {
@@ -187,9 +303,9 @@ export class Player {
     switch (this.phase.kind) {
       case 'showing':
       case 'seeking':
-        return this.#tryToPlay();
+        return this.#run();
       case 'nothing':
-        return this.phase.nextStart === null ? undefined : void this.seek(this.phase.nextStart);
+        return this.#leaveGap(this.phase.nextStart);
       case 'ended':
         return this.position === null ? undefined : void this.seek(shift(this.position, -againUs));
       case 'failed':
@@ -209,14 +325,56 @@ export class Player {
   pause(): void {
     this.paused = true;
     this.live = false;
+    this.#stayInGap();
+    if (this.#shuttle && this.position !== null) {
+      // The last picture of the row stays up until the video has the same.
+      this.#endShuttle();
+      void this.#open(this.position);
+    }
     this.#video.pause();
   }
 
   setRate(rate: number): void {
     this.rate = rate;
-    this.#video.defaultPlaybackRate = rate;
-    this.#video.playbackRate = rate;
-    this.#session?.setRate(rate);
+    this.#pace = null;
+    const byPictures = this.#byPictures;
+    if (!byPictures) {
+      this.#video.defaultPlaybackRate = rate;
+      this.#video.playbackRate = rate;
+    }
+    this.#session?.setRate(Math.abs(rate));
+    if (this.paused) return;
+    if (this.#shuttle && byPictures) this.#shuttle.setRate(rate);
+    else if (this.#shuttle && this.position !== null) {
+      this.#endShuttle();
+      void this.#open(this.position);
+    } else if (byPictures && this.phase.kind === 'showing') this.#run();
+    else if (this.inGap) this.#waitInGap();
+  }
+
+  /** The next speed in the same direction. */
+  changeSpeed(by: 1 | -1): void {
+    const row: readonly number[] = this.rate < 0 ? reverseRates : rates;
+    const next = row[row.indexOf(this.rate) + by];
+    if (next !== undefined) this.setRate(next);
+  }
+
+  /** Backwards; asked again, faster, and from the fastest forwards again. */
+  reverse(): void {
+    const i = reverseRates.findIndex((rate) => rate === this.rate);
+    this.setRate(reverseRates[i + 1] ?? 1);
+    if (this.paused) this.play();
+  }
+
+  /** A little faster or slower than the rate, to stay in step with others. */
+  nudge(factor: number): void {
+    if (!this.#byPictures) this.#video.playbackRate = Math.min(16, Math.max(0.0625, this.rate * factor));
+  }
+
+  /** The moment on screen right now, between two frames as well; `position` is as of the last frame. */
+  get moment(): WallUs | null {
+    if (this.phase.kind !== 'showing' || !this.#session || this.#video.seeking) return null;
+    return toWall(this.#mapping, this.#video.currentTime);
   }
 
   setVolume(volume: number, muted: boolean): void {
@@ -231,7 +389,9 @@ export class Player {
   async #open(target: WallUs): Promise<void> {
     const { wish, signal } = this.#newWish();
     this.#freeze();
+    this.position = target;
     this.phase = { kind: 'seeking', target };
+    this.#showAhead(target);
     const piece = await this.#deps.load(shift(target, -leadUs), shift(target, pieceUs), signal);
     if (wish !== this.#wish) return;
     if (piece.kind === 'problem') return this.#failWith(piece.problem);
@@ -254,9 +414,27 @@ export class Player {
     const { previousEnd, nextStart } = piece.kind === 'nothing' ? piece : { previousEnd: null, nextStart: null };
     // What has just happened is not stored yet: the newest there is was meant.
     const arriving = nextStart === null && previousEnd !== null && at - previousEnd < arrivingUs;
-    if (arriving && this.#deps.growing()) return this.goLive();
+    const live = arriving && this.#deps.growing();
+    // With a clock of others this player waits until what they show has arrived here.
+    if (live && !this.#deps.clock) return this.goLive();
     this.#abandon();
-    this.phase = { kind: 'nothing', at, live: false, previousEnd, nextStart };
+    this.phase = { kind: 'nothing', at, live, previousEnd, nextStart };
+    this.#waitInGap();
+  }
+
+  /** The keyframe before the target, or the newest: on screen long before the video is. */
+  #showAhead(target: WallUs | null): void {
+    const { signal } = this.#preview;
+    void keyframe(this.#deps.stream, target, signal).then((picture) => {
+      if (!picture || signal.aborted || this.phase.kind !== 'seeking') return;
+      this.#cover(picture);
+      this.hasPicture = true;
+    });
+  }
+
+  #cover(picture: Picture): void {
+    paint(this.#still, picture.image);
+    this.frozen = true;
   }
 
   async #begin(feed: Feed, target: WallUs | null): Promise<void> {
@@ -301,10 +479,13 @@ export class Player {
       },
     );
     this.#session = session;
-    session.setRate(this.rate);
-    this.#video.defaultPlaybackRate = this.rate;
-    this.#video.playbackRate = this.rate;
-    if (!this.paused) this.#tryToPlay();
+    session.setRate(Math.abs(this.rate));
+    if (!this.#byPictures) {
+      this.#video.defaultPlaybackRate = this.rate;
+      this.#video.playbackRate = this.rate;
+    }
+    // A row of pictures begins when the first of them is there.
+    if (!this.paused && !this.#byPictures) this.#tryToPlay();
   }
 
   async #nextFeed(keeper: Keeper): Promise<Feed> {
@@ -326,13 +507,31 @@ export class Player {
     if (mediaS === null) return void this.#open(target);
     this.#target = target;
     this.phase = { kind: 'seeking', target };
+    if (!this.#isBuffered(mediaS)) {
+      this.#freeze();
+      this.#showAhead(target);
+    }
     this.#video.currentTime = mediaS;
-    if (!this.paused) this.#tryToPlay();
+    if (!this.paused && !this.#byPictures) this.#tryToPlay();
+  }
+
+  #isBuffered(mediaS: number): boolean {
+    const { buffered } = this.#video;
+    for (let i = 0; i < buffered.length; i += 1) {
+      if (buffered.start(i) <= mediaS && mediaS < buffered.end(i)) return true;
+    }
+    return false;
   }
 
   #newWish(): { wish: number; signal: AbortSignal } {
     this.#abort?.abort();
     this.#abort = new AbortController();
+    this.#preview.abort();
+    this.#preview = new AbortController();
+    this.#stayInGap();
+    this.#endShuttle();
+    this.#stepsOwed = 0;
+    this.#pace = null;
     this.#wish += 1;
     this.needsClick = false;
     return { wish: this.#wish, signal: this.#abort.signal };
@@ -362,6 +561,164 @@ export class Player {
     this.#still.height = videoHeight;
     this.#still.getContext('2d')?.drawImage(this.#video, 0, 0);
     this.frozen = true;
+  }
+
+  // -- by pictures --------------------------------------------------------------------------------------------------
+
+  get #byPictures(): boolean {
+    return this.rate < 0 || this.rate > fastest || this.rate >= this.#tooFast;
+  }
+
+  /** Plays on from what is on screen, in the way the rate asks for. */
+  #run(): void {
+    if (this.#byPictures && this.phase.kind === 'showing') this.#startShuttle();
+    else if (!this.#byPictures) this.#tryToPlay();
+  }
+
+  #startShuttle(): void {
+    const from = this.position;
+    if (from === null || this.#shuttle) return;
+    this.#freeze();
+    this.#newWish();
+    this.#endSession();
+    this.#video.pause();
+    this.live = false;
+    this.shuttling = true;
+    const { stream, load, clock = () => null } = this.#deps;
+    this.#shuttle = new Shuttle(
+      startOf(from, this.rate),
+      this.rate,
+      { load, clock, waitsInGaps: () => this.#waitsInGaps, slides: (wish, signal) => slidesOf(stream, wish, signal) },
+      {
+        shown: (picture) => {
+          this.#cover(picture);
+          this.position = picture.at;
+          this.inGap = false;
+          this.phase = { kind: 'showing' };
+        },
+        skipped: (gap) => this.#deps.onSkipped(gap),
+        within: (gap, at) => {
+          this.position = at;
+          if (this.phase.kind === 'nothing') return;
+          this.phase = { kind: 'nothing', at, live: false, previousEnd: gap.start, nextStart: gap.end };
+          this.inGap = true;
+        },
+        ended: () => this.#endOfRow(),
+        trouble: (problem) => {
+          this.#endShuttle();
+          this.#failWith(problem);
+        },
+      },
+    );
+  }
+
+  #endShuttle(): void {
+    this.#shuttle?.stop();
+    this.#shuttle = null;
+    this.shuttling = false;
+  }
+
+  /** All there is has gone by: forwards that is now, or the end; backwards the first picture. */
+  #endOfRow(): void {
+    const forwards = this.rate > 0;
+    const others = this.#deps.clock?.();
+    this.#endShuttle();
+    if (others != null) return void this.#open(others);
+    if (forwards && this.#deps.growing()) return void this.goLive();
+    this.setRate(1);
+    if (forwards) return this.#finish();
+    this.paused = true;
+    if (this.position !== null) void this.#open(this.position);
+  }
+
+  /** Decoding that does not keep up shows a few frames and stops: pictures at the right pace are better. */
+  #checkPace(frames: number): void {
+    const now = performance.now();
+    const before = this.#pace;
+    if (before && now - before.at < paceMs) return;
+    this.#pace = { at: now, mediaS: this.#video.currentTime, frames };
+    if (!before || this.rate <= 1 || this.paused || this.phase.kind !== 'showing' || document.hidden) return;
+    const passedS = (now - before.at) / 1000;
+    const share = (this.#video.currentTime - before.mediaS) / (passedS * this.rate);
+    const shownPerS = (frames - before.frames) / passedS;
+    // A camera that sends a frame a second is not a decoder that cannot keep up.
+    const enoughPerS = Math.min(3, (this.rate / this.#frame.lengthS) * 0.3);
+    if (share > 0.6 && shownPerS > enoughPerS) return;
+    this.#tooFast = Math.min(this.#tooFast, this.rate);
+    this.#startShuttle();
+  }
+
+  // -- gaps ---------------------------------------------------------------------------------------------------------
+
+  get #waitsInGaps(): boolean {
+    return this.#deps.clock !== undefined || (this.#deps.waitsInGaps?.() ?? false);
+  }
+
+  /** Near the end of footage, where gaps are waited through: stops on its last picture. */
+  #watchForGap(mediaS: number): void {
+    clearTimeout(this.#gapTimer);
+    if (!this.#waitsInGaps || this.paused) return;
+    const i = this.#mapping.findLastIndex((s) => s.mediaStartS <= mediaS);
+    const [here, next] = [this.#mapping[i], this.#mapping[i + 1]];
+    if (!here || !next || next.start - here.end < skipUs) return;
+    const leftS = (here.mediaEndS - mediaS) / this.#video.playbackRate;
+    if (leftS > soonS) return;
+    const wish = this.#wish;
+    this.#gapTimer = setTimeout(
+      () => {
+        if (wish !== this.#wish || this.paused || this.phase.kind !== 'showing') return;
+        this.phase = { kind: 'nothing', at: here.end, live: false, previousEnd: here.end, nextStart: next.start };
+        this.position = here.end;
+        this.#video.pause();
+        // The timer may have been late: back onto the last picture before the gap.
+        this.#video.currentTime = here.mediaEndS - this.#frame.lengthS / 2;
+        this.#waitInGap();
+      },
+      Math.max(0, leftS - this.#frame.lengthS / 2) * 1000,
+    );
+  }
+
+  /** Time passes, and with it the gap. */
+  #waitInGap(): void {
+    this.#stayInGap();
+    const { phase } = this;
+    if (phase.kind !== 'nothing' || phase.nextStart === null || this.paused || !this.#waitsInGaps) return;
+    const { nextStart } = phase;
+    const [from, since] = [this.position ?? phase.at, performance.now()];
+    this.inGap = true;
+    const tick = () => {
+      const own = shift(from, (performance.now() - since) * 1000 * this.rate);
+      const at = this.#deps.clock ? (this.#deps.clock() ?? from) : own;
+      if (this.rate < 0) return this.#passGapBackwards(at);
+      if (at >= nextStart) return void this.seek(wallUs(Math.max(at, nextStart)));
+      this.position = at;
+      this.#gapTimer = setTimeout(tick, Math.min(100, (nextStart - at) / 1000 / this.rate));
+    };
+    tick();
+  }
+
+  #stayInGap(): void {
+    clearTimeout(this.#gapTimer);
+    this.inGap = false;
+  }
+
+  /** By itself at once: where it is waited for backwards as well, the row of pictures does that. */
+  #passGapBackwards(at: WallUs): void {
+    const { phase } = this;
+    if (phase.kind !== 'nothing' || phase.previousEnd === null) return;
+    if (!this.#deps.clock) return this.#leaveGap(null);
+    if (at < phase.previousEnd) return void this.seek(at);
+    this.position = at;
+    this.#gapTimer = setTimeout(() => this.#passGapBackwards(this.#deps.clock?.() ?? at), 100);
+  }
+
+  #leaveGap(nextStart: WallUs | null): void {
+    const { phase } = this;
+    if (phase.kind !== 'nothing') return;
+    if (this.rate < 0) {
+      if (phase.previousEnd !== null) void this.seek(shift(phase.previousEnd, (-usualFrameS / 2) * SECOND_US));
+    } else if (this.#waitsInGaps && nextStart !== null) this.#waitInGap();
+    else if (nextStart !== null) void this.seek(nextStart);
   }
 
   // -- what happens -------------------------------------------------------------------------------------------------
@@ -409,7 +766,7 @@ export class Player {
   }
 
   /** Passes a barrier once the playhead is there: into a new session, or to the words that say why it cannot. */
-  #checkBarrier(): void {
+  #checkBarrier(reachS = 0): void {
     const playhead = this.#target ?? this.position;
     if (this.#barriers.size === 0 || !this.#keeper || playhead === null) return;
     const { entries } = this.#keeper.feed;
@@ -418,7 +775,7 @@ export class Player {
     const mediaS = first && toMedia(this.#mapping, first.start);
     // A session that has just begun has not moved to its target yet.
     const hereS = (this.#target !== null && toMedia(this.#mapping, this.#target)) || this.#video.currentTime;
-    if (!barrier || mediaS == null || hereS < mediaS - barrierReachS) return;
+    if (!barrier || mediaS == null || hereS < mediaS - reachS) return;
     const target = playhead > first.start ? playhead : first.start;
     if (target - playhead > skipUs) this.#deps.onSkipped({ start: playhead, end: target });
     if (barrier.lacking === null) return void this.#open(target);
@@ -448,15 +805,19 @@ export class Player {
     });
     on('waiting', () => {
       this.waiting = !this.paused;
-      this.#checkBarrier();
+      this.#pace = null;
+      this.#checkBarrier(this.paused ? 0 : barrierReachS);
       this.#waitAtEdge();
     });
-    on('ended', () => this.#finish());
+    on('ended', () => {
+      if (this.#barriers.size > 0) this.#checkBarrier(barrierReachS);
+      else this.#finish();
+    });
     // Media keys and the browser's own controls; a player that has run out or broken also counts as paused.
     for (const name of ['play', 'pause']) {
       on(name, () => {
         const { paused, ended, error } = this.#video;
-        if (this.phase.kind === 'showing' && !ended && error === null) this.paused = paused;
+        if (this.phase.kind === 'showing' && !this.shuttling && !ended && error === null) this.paused = paused;
       });
     }
     on('timeupdate', () => {
@@ -495,6 +856,7 @@ export class Player {
       if (step > 0.004 && step < 0.21 && this.rate <= 1) steps = [...steps.slice(-7), step];
       this.#frame = { mediaS: frame.mediaTime, lengthS: Math.min(...steps) };
       this.#look(frame.mediaTime);
+      this.#checkPace(frame.presentedFrames);
       handle = this.#video.requestVideoFrameCallback(onFrame);
     };
     handle = this.#video.requestVideoFrameCallback(onFrame);
@@ -504,6 +866,8 @@ export class Player {
   /** The picture of the newest wish is there. */
   #arrive(): void {
     if (!this.#session || this.#video.seeking || this.#video.readyState < 2) return;
+    // On the last picture before a gap that is waited through.
+    if (this.phase.kind === 'nothing') return;
     const shown = toWall(this.#mapping, this.#video.currentTime);
     const target = this.#target;
     this.#target = null;
@@ -515,10 +879,16 @@ export class Player {
         return;
       }
     }
+    this.#preview.abort();
     this.phase = { kind: 'showing' };
     this.hasPicture = true;
     this.frozen = false;
     this.#look(this.#video.currentTime);
+    if (!this.paused && this.#byPictures) return this.#startShuttle();
+    const owed = this.#stepsOwed;
+    if (owed === 0) return;
+    this.#stepsOwed = owed - Math.sign(owed);
+    this.stepFrame(owed > 0 ? 1 : -1);
   }
 
   #look(mediaS: number): void {
@@ -528,6 +898,7 @@ export class Player {
     const before = this.position;
     this.position = at;
     if (this.#stumble && at - this.#stumble.at > arrivingUs) this.#stumble = null;
+    this.#watchForGap(mediaS);
     if (before !== null && !this.paused && at - before > skipUs * Math.max(1, this.rate)) {
       this.#deps.onSkipped({ start: before, end: at });
     }
@@ -535,6 +906,7 @@ export class Player {
     this.live =
       this.#deps.growing() && edge !== null && edge > shift(recorderNow(), -liveLeadUs) && edge - at < liveSlackUs;
     // Faster than life is only possible in the past.
-    if (this.live && this.rate > 1 && edge !== null && edge - at < liveSlackUs / 2) this.setRate(1);
+    if (!this.#deps.clock && this.live && this.rate > 1 && edge !== null && edge - at < liveSlackUs / 2)
+      this.setRate(1);
   }
 }

@@ -1,7 +1,7 @@
 /** Times, days and lengths as people read them. Clocks are always 24 hours: a recorder's a.m. is an accident. */
 import type { Language } from '../i18n/language';
 import { HOUR_US, MINUTE_US, SECOND_US, type WallUs } from './timestamp';
-import { type Day, type Zone, civil, parseDay } from './zone';
+import { type Day, type Zone, civil, dayOf, isRepeated, offsetName, parseDay } from './zone';
 
 export type Precision = 'minute' | 'second' | 'millisecond';
 
@@ -14,10 +14,21 @@ export function formatClock(at: WallUs, zone: Zone, precision: Precision = 'seco
   return precision === 'second' ? seconds : `${seconds}.${String(Math.floor(c.us / 1000)).padStart(3, '0')}`;
 }
 
+/** As `formatClock`, and in the hour that comes twice with the offset that tells the two apart: `02:30:00 UTC+2`. */
+export function formatExactClock(at: WallUs, zone: Zone, precision: Precision = 'second'): string {
+  const clock = formatClock(at, zone, precision);
+  return isRepeated(at, zone) ? `${clock} ${offsetName(at, zone)}` : clock;
+}
+
 /** `2026-05-03 14:03:22`: sortable, the same in every language, accepted by the time field. */
 export function formatStamp(at: WallUs, zone: Zone): string {
   const c = civil(at, zone);
   return `${c.year}-${two(c.month)}-${two(c.day)} ${formatClock(at, zone)}`;
+}
+
+/** `3 May 2026, 14:03`, `3 mai 2026, 14:03`: for people to read, not to type. */
+export function formatMoment(at: WallUs, zone: Zone, language: Language, precision: Precision = 'minute'): string {
+  return `${formatDay(dayOf(at, zone), language, 'short')}, ${formatClock(at, zone, precision)}`;
 }
 
 /** `Sunday 3 May 2026`, `dimanche 3 mai 2026`. */
@@ -55,6 +66,23 @@ export function formatBytes(bytes: number, language: Language): string {
     unit: units[step] ?? 'byte',
     maximumFractionDigits: value < 10 && step > 0 ? 1 : 0,
   }).format(value);
+}
+
+/** `2.1 Mb/s`, `2,1 Mbit/s`. */
+export function formatBitrate(bitsPerSecond: number, language: Language): string {
+  const mega = bitsPerSecond >= 1e6;
+  const value = bitsPerSecond / (mega ? 1e6 : 1e3);
+  return new Intl.NumberFormat(locale(language), {
+    style: 'unit',
+    unit: mega ? 'megabit-per-second' : 'kilobit-per-second',
+    maximumFractionDigits: value < 10 ? 1 : 0,
+  }).format(value);
+}
+
+/** `€12.50`, `12,50 €`: from minor units, as many as the currency has. */
+export function formatMoney(minor: number, currency: string, language: Language): string {
+  const format = new Intl.NumberFormat(locale(language), { style: 'currency', currency });
+  return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }
 
 /** `en-GB` rather than `en`: days before months, as everywhere else on the page. */

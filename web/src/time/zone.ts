@@ -27,19 +27,32 @@ export function localZone(): Zone {
 /** How far the zone's clocks are ahead of UTC at that moment. */
 export function offsetUs(at: WallUs, zone: Zone): number {
   if (zone === UTC) return 0;
+  // No zone changes its clocks and takes it back within a week: equal ends mean that nothing happens between.
+  const week = Math.floor(at / WEEK_US);
+  const first = offsetOfQuarter(week * quartersPerWeek, zone);
+  const last = offsetOfQuarter((week + 1) * quartersPerWeek, zone);
   // No zone changes its clocks other than at a whole quarter of an hour.
-  const quarter = Math.floor(at / (15 * MINUTE_US));
-  const key = `${zone} ${quarter}`;
-  const known = offsets.get(key);
-  if (known !== undefined) return known;
-  const found = lookUpOffset(quarter * 15 * MINUTE_US, zone);
-  // Bounded: a day needs 96 entries, so this is weeks of looking around.
-  if (offsets.size >= 4096) offsets.clear();
-  offsets.set(key, found);
+  return first === last ? first : offsetOfQuarter(Math.floor(at / QUARTER_US), zone);
+}
+
+const QUARTER_US = 15 * MINUTE_US;
+const WEEK_US = 7 * DAY_US;
+const quartersPerWeek = WEEK_US / QUARTER_US;
+
+const offsets = new Map<Zone, Map<number, number>>();
+
+function offsetOfQuarter(quarter: number, zone: Zone): number {
+  let known = offsets.get(zone);
+  if (!known) offsets.set(zone, (known = new Map()));
+  const offset = known.get(quarter);
+  if (offset !== undefined) return offset;
+  const found = lookUpOffset(quarter * QUARTER_US, zone);
+  // Bounded: one a week, and a few hundred in a week when the clocks change.
+  if (known.size >= 4096) known.clear();
+  known.set(quarter, found);
   return found;
 }
 
-const offsets = new Map<string, number>();
 const formats = new Map<Zone, Intl.DateTimeFormat>();
 
 function lookUpOffset(us: number, zone: Zone): number {
@@ -148,4 +161,34 @@ export function offsetName(at: WallUs, zone: Zone): string {
   const hours = Math.floor(Math.abs(offset) / HOUR_US);
   const minutes = Math.round((Math.abs(offset) % HOUR_US) / MINUTE_US);
   return `UTC${offset < 0 ? '−' : '+'}${hours}${minutes ? `:${String(minutes).padStart(2, '0')}` : ''}`;
+}
+
+/** The moments in a range at which the clocks are changed, and by how much. */
+export function clockChanges(r: Range, zone: Zone): { at: WallUs; before: number; after: number }[] {
+  const found: { at: WallUs; before: number; after: number }[] = [];
+  for (let week = Math.floor(r.start / WEEK_US); week * WEEK_US < r.end; week += 1) {
+    let [low, high] = [week * quartersPerWeek, (week + 1) * quartersPerWeek];
+    const [before, after] = [offsetOfQuarter(low, zone), offsetOfQuarter(high, zone)];
+    if (zone === UTC || before === after) continue;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (offsetOfQuarter(middle, zone) === before) low = middle;
+      else high = middle;
+    }
+    const at = wallUs(high * QUARTER_US);
+    if (at >= r.start && at < r.end) found.push({ at, before, after });
+  }
+  return found;
+}
+
+/** Whether clocks show this time of day twice that day: then a time needs its offset to be told apart. */
+export function isRepeated(at: WallUs, zone: Zone): boolean {
+  if (zone === UTC) return false;
+  const offset = offsetUs(at, zone);
+  const around = [offsetUs(wallUs(at - 3 * HOUR_US), zone), offsetUs(wallUs(at + 3 * HOUR_US), zone)];
+  return around.some((other) => {
+    if (other === offset) return false;
+    const twin = wallUs(at + offset - other);
+    return offsetUs(twin, zone) === other;
+  });
 }

@@ -2,6 +2,7 @@ import type { GapCause } from '../api/types';
 
 /** Whose doing a gap is: what the colour and the hatching say. */
 export type GapKind = 'source' | 'recorder' | 'planned';
+export const kinds: readonly GapKind[] = ['planned', 'source', 'recorder'];
 
 export function kindOf(cause: GapCause): GapKind {
   switch (cause) {

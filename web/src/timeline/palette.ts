@@ -1,5 +1,6 @@
-/** The bar's colours, from the style sheet: a canvas cannot read CSS variables by itself. */
-import type { Palette } from './scene';
+/** The timeline's colours, from the style sheet: a canvas cannot read CSS variables by itself. */
+import type { GapKind } from './kinds';
+import type { Palette, Patterns } from './scene';
 
 export function readPalette(element: Element): Palette {
   const style = getComputedStyle(element);
@@ -9,6 +10,7 @@ export function readPalette(element: Element): Palette {
     future: colour('future'),
     line: colour('line'),
     text: colour('text'),
+    ink: style.getPropertyValue('--ink').trim() || '#000',
     footage: colour('footage'),
     footageEdge: colour('footage-edge'),
     gap: { source: colour('source'), recorder: colour('recorder'), planned: colour('planned') },
@@ -21,5 +23,61 @@ export function readPalette(element: Element): Palette {
     cursor: colour('cursor'),
     mark: colour('mark'),
     markGround: colour('mark-ground'),
+    hold: colour('hold'),
+    leaving: colour('leaving'),
+    bookmark: colour('bookmark'),
+    live: style.getPropertyValue('--live').trim() || '#c00',
+    window: colour('window'),
   };
+}
+
+/** Lines so far apart: close for the recorder, wide for the source. */
+const hatching: Record<GapKind, number> = { source: 8, recorder: 4, planned: 0 };
+
+/** Drawn once for a palette: filling with a pattern costs one call a box, however large. */
+export function makePatterns(ctx: CanvasRenderingContext2D, palette: Palette, pixelRatio: number): Patterns {
+  const hatch = (apart: number, colour: string, falls = false) => {
+    if (apart === 0) return null;
+    const side = apart * 2;
+    const tile = document.createElement('canvas');
+    tile.width = tile.height = Math.round(side * pixelRatio);
+    const pen = tile.getContext('2d');
+    if (!pen) return null;
+    pen.scale(tile.width / side, tile.height / side);
+    pen.strokeStyle = colour;
+    pen.lineWidth = 1.2;
+    pen.beginPath();
+    for (let x = -side; x <= side * 2; x += apart) {
+      pen.moveTo(x, falls ? 0 : side);
+      pen.lineTo(x + side, falls ? side : 0);
+    }
+    pen.stroke();
+    const pattern = ctx.createPattern(tile, 'repeat');
+    pattern?.setTransform(new DOMMatrix().scale(side / tile.width, side / tile.height));
+    return pattern;
+  };
+  const { gap } = palette;
+  return {
+    gap: {
+      source: hatch(hatching.source, gap.source),
+      recorder: hatch(hatching.recorder, gap.recorder),
+      planned: null,
+    },
+    leaving: hatch(6, palette.leaving, true),
+    mixed: dots(ctx, palette.gap.source, pixelRatio),
+  };
+}
+
+/** Short strokes, as of gaps too close together to be told apart. */
+function dots(ctx: CanvasRenderingContext2D, colour: string, pixelRatio: number): CanvasPattern | null {
+  const tile = document.createElement('canvas');
+  tile.width = Math.round(5 * pixelRatio);
+  tile.height = Math.round(6 * pixelRatio);
+  const pen = tile.getContext('2d');
+  if (!pen) return null;
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, Math.round(1.5 * pixelRatio), tile.height);
+  const pattern = ctx.createPattern(tile, 'repeat');
+  pattern?.setTransform(new DOMMatrix().scale(5 / tile.width, 6 / tile.height));
+  return pattern;
 }

@@ -1,37 +1,63 @@
-/** What is known to be recorded, and what a moment is: the answers behind hovering, clicking and the list of gaps. */
+/** What a moment is: the answers behind hovering, clicking and the list of gaps. */
 import type { Gap } from '../api/types';
 import { type Range, contains, intersection, length, range } from '../time/range';
-import type { WallUs } from '../time/timestamp';
-
-export interface Recorded {
-  /** What the answer covers; outside nothing is known. */
-  readonly range: Range;
-  readonly footage: readonly Range[];
-  readonly gaps: readonly Gap[];
-  /** The stream's first footage; `null` when there is none. */
-  readonly first: WallUs | null;
-  readonly now: WallUs;
-}
+import { DAY_US, SECOND_US, type WallUs, shift } from '../time/timestamp';
+import { type Marked, type Tile, pairAt } from './tiles';
 
 export type Moment =
   | { kind: 'footage' }
   | { kind: 'gap'; gap: Gap }
   | { kind: 'before' }
+  /** Has left the retention window. */
+  | { kind: 'expired' }
   | { kind: 'future' }
   /** Between the newest whole segment and now. */
   | { kind: 'arriving' }
   | { kind: 'unknown' };
 
-export function momentAt(record: Recorded | null, at: WallUs): Moment {
-  if (!record) return { kind: 'unknown' };
-  if (at > record.now) return { kind: 'future' };
-  if (record.footage.some((r) => contains(r, at))) return { kind: 'footage' };
-  const gap = record.gaps.find((g) => g.start_us <= at && at < g.end_us);
+export interface Known {
+  /** The stream's first footage; `null` when there is none. */
+  readonly first: WallUs | null;
+  readonly now: WallUs;
+  /** What the player has seen since the tile was asked for. */
+  readonly footage: readonly Range[];
+}
+
+/** Footage is stored a segment at a time, and whoever asks for it does so every few seconds. */
+const arrivingUs = 40 * SECOND_US;
+
+export function momentOf(tile: Tile | null, at: WallUs, known: Known): Moment {
+  if (at > known.now) return { kind: 'future' };
+  if (known.footage.some((r) => contains(r, at))) return { kind: 'footage' };
+  if (!tile) return { kind: known.first !== null && at < known.first ? 'before' : 'unknown' };
+  if (pairAt(tile.runs, at) >= 0) return { kind: 'footage' };
+  const gap = tile.gapList[pairAt(tile.gaps, at)];
   if (gap) return { kind: 'gap', gap };
-  if (record.first === null || at < record.first) return { kind: 'before' };
-  const newest = record.footage[record.footage.length - 1]?.end;
-  if (newest !== undefined && at >= newest && contains(record.range, at)) return { kind: 'arriving' };
-  return { kind: 'unknown' };
+  if (tile.windowStart !== null && at < tile.windowStart) return { kind: 'expired' };
+  if (known.first === null || at < known.first) return { kind: 'before' };
+  return { kind: known.now - at < arrivingUs || at >= tile.now ? 'arriving' : 'unknown' };
+}
+
+/** This long before footage leaves the window it is said. */
+export const expiringUs = 7 * DAY_US;
+
+/** What becomes of footage at a moment. */
+export interface Fate {
+  readonly held: boolean;
+  readonly marked: Marked | null;
+  /** When it leaves the window, if that is soon. */
+  readonly leaves: WallUs | null;
+}
+
+export function fateOf(tile: Tile | null, at: WallUs): Fate {
+  if (!tile) return { held: false, marked: null, leaves: null };
+  const { windowStart } = tile;
+  const soon = windowStart !== null && at >= windowStart && at < windowStart + expiringUs;
+  return {
+    held: tile.holds.some((hold) => contains(hold, at)),
+    marked: tile.marked.find((m) => contains(m, at)) ?? null,
+    leaves: soon ? shift(tile.now, at - windowStart) : null,
+  };
 }
 
 /** Sorted, with touching and overlapping ranges joined. */

@@ -1,92 +1,132 @@
 import { describe, expect, test } from 'vitest';
-import { type Gap, type GapCause, gapCauses } from '../api/types';
+import { type Coverage, type Gap, type GapCause, gapCauses } from '../api/types';
 import { range } from '../time/range';
 import { scale } from '../time/scale';
-import { HOUR_US, MINUTE_US, SECOND_US, fromRfc3339, wallUs } from '../time/timestamp';
-import { UTC, dayRange } from '../time/zone';
-import { boxes } from './boxes';
+import { SECOND_US, wallUs } from '../time/timestamp';
+import { Boxes, addTile, clearRow, newRow, pushRange } from './boxes';
 import { kindOf } from './kinds';
-import { type Recorded, gapsWithin, momentAt, recordedUs, union } from './record';
-import { ticks } from './ticks';
+import { fateOf, gapsWithin, momentOf, recordedUs, union } from './record';
+import { tileOf } from './tiles';
 
 function gap(start: number, end: number, cause: GapCause = 'source_silent'): Gap {
   return { start_us: wallUs(start), end_us: wallUs(end), cause, detail: '', ongoing: false };
 }
 
+function answer(part: Partial<Coverage>): Coverage {
+  const [start_us, end_us, now_us] = [wallUs(0), wallUs(1000), wallUs(1000)];
+  return {
+    ...{ stream: 'yard', start_us, end_us, now_us, resolution_us: 0, runs: [], gaps: [] },
+    ...{ window_start_us: null, holds: [], marked: [] },
+    ...part,
+  } as Coverage;
+}
+const run = (start: number, end: number, name: string | null = 'a') => ({
+  ...{ start_us: wallUs(start), end_us: wallUs(end), run: name },
+});
+const tile = (part: Partial<Coverage>) => tileOf({ level: 0, index: 0 }, answer(part));
+
 describe('boxes', () => {
   const s = scale(range(0, 1000), 100);
+  const boxesOf = (ranges: [number, number][], least: number) => {
+    const boxes = new Boxes();
+    for (const [start, end] of ranges) pushRange(boxes, s, start, end, least);
+    return boxes.toArray();
+  };
   test('are cut to the view', () => {
-    expect(boxes([range(-50, 20), range(400, 500), range(990, 5000)], s, 1)).toEqual([
+    expect(
+      boxesOf(
+        [
+          [-50, 20],
+          [400, 500],
+          [990, 5000],
+        ],
+        1,
+      ),
+    ).toEqual([
       { x: 0, width: 2 },
       { x: 40, width: 10 },
       { x: 99, width: 1 },
     ]);
-    expect(boxes([range(-50, 0), range(1000, 1200)], s, 1)).toEqual([]);
+    expect(
+      boxesOf(
+        [
+          [-50, 0],
+          [1000, 1200],
+        ],
+        1,
+      ),
+    ).toEqual([]);
   });
   test('are never too narrow to see', () => {
-    expect(boxes([range(500, 501)], s, 2)).toEqual([{ x: 49.05, width: 2 }]);
+    expect(boxesOf([[500, 501]], 2)[0]?.width).toBeCloseTo(2, 4);
   });
   test('that nearly touch are one', () => {
-    expect(boxes([range(100, 200), range(203, 300)], s, 1)).toEqual([{ x: 10, width: 20 }]);
-    expect(boxes([range(100, 200), range(210, 300)], s, 1).length).toBe(2);
+    expect(
+      boxesOf(
+        [
+          [100, 200],
+          [203, 300],
+        ],
+        1,
+      ),
+    ).toEqual([{ x: 10, width: 20 }]);
+    expect(
+      boxesOf(
+        [
+          [100, 200],
+          [210, 300],
+        ],
+        1,
+      ).length,
+    ).toBe(2);
   });
-  test('are at most one per pixel however many ranges there are', () => {
-    const many = Array.from({ length: 20_000 }, (_, i) => range(i * 0.05, i * 0.05 + 0.02));
-    expect(boxes(many, s, 1).length).toBeLessThanOrEqual(100);
+  test('are no more than two a pixel however many ranges there are, and their memory grows as needed', () => {
+    const many = Array.from({ length: 20_000 }, (_, i): [number, number] => [i * 0.05, i * 0.05 + 0.02]);
+    expect(boxesOf(many, 1).length).toBeLessThanOrEqual(200);
+    const apart = new Boxes();
+    for (let i = 0; i < 1000; i += 1) apart.push(i * 2, i * 2 + 1);
+    expect(apart.length).toBe(1000);
+    expect(apart.x(999)).toBe(1998);
   });
-});
-
-describe('ticks', () => {
-  const labels = (r: { start: number; end: number }, zone = UTC, px = 64, width = 1000) =>
-    ticks(scale(range(r.start, r.end), width), zone, px)
-      .map((t) => t.label)
-      .filter(Boolean);
-  test('of a day are two hours apart on a wide bar and six on a narrow one', () => {
-    const day = dayRange('2026-05-03', UTC);
-    expect(labels(day).slice(0, 4)).toEqual(['00:00', '02:00', '04:00', '06:00']);
-    expect(labels(day, UTC, 64, 336)).toEqual(['00:00', '06:00', '12:00', '18:00']);
-  });
-  test('stay on the hours of the clock when the clocks change', () => {
-    expect(labels(dayRange('2026-03-29', 'Europe/Paris'), 'Europe/Paris', 64, 336)).toEqual([
-      '00:00',
-      '06:00',
-      '12:00',
-      '18:00',
+  test('of a row: footage, gaps by kind as areas and as lines, what is merged, held and on its way out', () => {
+    const row = newRow();
+    const made = tile({
+      resolution_us: 5,
+      runs: [run(0, 300, null), run(400, 990)],
+      gaps: [gap(300, 400, 'disk_full'), gap(990, 1000, 'paused')],
+      holds: [{ start_us: wallUs(50), end_us: wallUs(100) }],
+      window_start_us: wallUs(-5),
+    });
+    addTile(row, s, made, 0, 1000);
+    expect(row.footage.toArray()).toEqual([
+      { x: 0, width: 30 },
+      { x: 40, width: 59 },
     ]);
-    // 02:00 comes twice, and so does its label.
-    expect(labels(dayRange('2026-10-25', 'Europe/Paris'), 'Europe/Paris').slice(0, 4)).toEqual([
-      '00:00',
-      '02:00',
-      '02:00',
-      '04:00',
-    ]);
+    expect(row.mixed.toArray()).toEqual([{ x: 0, width: 30 }]);
+    expect(row.areas.map((b) => b.length)).toEqual([0, 0, 1]);
+    expect(row.lines.map((b) => b.length)).toEqual([1, 0, 0]);
+    expect(row.holds.toArray()).toEqual([{ x: 5, width: 5 }]);
+    expect(row.expiring.length).toBe(2);
+    clearRow(row);
+    expect(row.footage.length + row.known.length + row.holds.length).toBe(0);
   });
-  test('of a zone with an odd quarter stand on its own hours', () => {
-    expect(labels(dayRange('2026-05-03', 'Asia/Kathmandu'), 'Asia/Kathmandu')[1]).toBe('02:00');
-  });
-  test('show seconds when zoomed in', () => {
-    const start = fromRfc3339('2026-05-03T14:00:00Z') ?? 0;
-    expect(labels({ start, end: start + MINUTE_US })).toEqual([
-      '14:00:00',
-      '14:00:05',
-      ...['10', '15', '20', '25', '30', '35', '40', '45', '50', '55'].map((s) => `14:00:${s}`),
-    ]);
-  });
-  test('are bounded at every zoom', () => {
-    for (let us = MINUTE_US; us < 48 * HOUR_US; us *= 1.7) {
-      expect(ticks(scale(range(0, us), 2000), 'Europe/Paris', 64).length).toBeLessThan(300);
-    }
+  test('of a tile end where the next one begins', () => {
+    const row = newRow();
+    const whole = tile({ runs: [run(0, 1000)] });
+    addTile(row, s, whole, 0, 512);
+    addTile(row, s, whole, 512, 1000);
+    expect(row.footage.toArray()).toEqual([{ x: 0, width: 100 }]);
   });
 });
 
 describe('a moment', () => {
-  const record: Recorded = {
-    range: range(0, 100),
-    footage: [range(20, 40), range(50, 90)],
+  const made = tile({
+    runs: [run(20, 40), run(50, 90)],
     gaps: [gap(40, 50)],
-    first: wallUs(20),
-    now: wallUs(95),
-  };
+    now_us: wallUs(95),
+    holds: [{ start_us: wallUs(55), end_us: wallUs(60) }],
+  });
+  const known = { first: wallUs(20), now: wallUs(95), footage: [] };
   test.each([
     [0, 'before'],
     [20, 'footage'],
@@ -96,15 +136,28 @@ describe('a moment', () => {
     [90, 'arriving'],
     [95, 'arriving'],
     [96, 'future'],
-  ])('at %d is %s', (at, kind) => expect(momentAt(record, wallUs(at)).kind).toBe(kind));
-  test('of a day still loading is unknown', () => {
-    expect(momentAt(null, wallUs(30)).kind).toBe('unknown');
+  ])('at %d is %s', (at, kind) => expect(momentOf(made, wallUs(at), known).kind).toBe(kind));
+  test('still loading is unknown, and before the first footage is not', () => {
+    expect(momentOf(null, wallUs(30), known).kind).toBe('unknown');
+    expect(momentOf(null, wallUs(10), known).kind).toBe('before');
   });
   test('of a stream without footage is before the first', () => {
-    expect(momentAt({ ...record, footage: [], gaps: [], first: null }, wallUs(30)).kind).toBe('before');
+    expect(momentOf(tile({}), wallUs(30), { ...known, first: null }).kind).toBe('before');
+  });
+  test('that has left the retention window says so', () => {
+    expect(momentOf(tile({ window_start_us: wallUs(30) }), wallUs(10), known).kind).toBe('expired');
   });
   test('that the player knows to be footage is no gap any more', () => {
-    expect(momentAt({ ...record, footage: union(record.footage, [range(40, 50)]) }, wallUs(45)).kind).toBe('footage');
+    expect(momentOf(made, wallUs(45), { ...known, footage: [range(40, 50)] }).kind).toBe('footage');
+  });
+  test('says what becomes of it: held, given up, leaving soon', () => {
+    expect(fateOf(made, wallUs(56))).toEqual({ held: true, marked: null, leaves: null });
+    const marked = [{ start_us: 20, end_us: 30, due_us: 2000 }];
+    const leaving = tile({ runs: [run(0, 1000)], window_start_us: wallUs(10), marked } as Partial<Coverage>);
+    expect(fateOf(leaving, wallUs(25)).marked?.due).toBe(2000);
+    // At 1000 the window begins at 10: what was recorded at 40 leaves at 1030.
+    expect(fateOf(leaving, wallUs(40)).leaves).toBe(1030);
+    expect(fateOf(null, wallUs(40))).toEqual({ held: false, marked: null, leaves: null });
   });
 });
 
@@ -115,7 +168,7 @@ describe('sums', () => {
   test('count what is recorded inside a range', () => {
     expect(recordedUs([range(0, 10), range(20, 30)], range(5, 25))).toBe(10);
   });
-  test('of gaps are cut to the day, and the longest are kept in time order', () => {
+  test('of gaps are cut to the view, and the longest are kept in time order', () => {
     const all = [gap(-10, 5), gap(20, 21), gap(30, 50), gap(60, 62), gap(200, 300)];
     const cut = gapsWithin(all, range(0, 100), 3);
     expect(cut.gaps.map((g) => [g.start_us, g.end_us])).toEqual([

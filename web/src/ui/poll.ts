@@ -6,6 +6,9 @@ export interface Poll {
   stop(): void;
 }
 
+/** The recorder answers again: whoever waits for it asks at once. */
+export const recorderIsBack = 'retroview:back';
+
 /** How much slower at most after repeated failures. */
 const slowest = 8;
 
@@ -36,6 +39,7 @@ export function poll(everyMs: number, ask: () => Promise<boolean>): Poll {
   };
 
   document.addEventListener('visibilitychange', onShow);
+  addEventListener(recorderIsBack, onShow);
   void run();
   return {
     now: () => void run(),
@@ -43,6 +47,7 @@ export function poll(everyMs: number, ask: () => Promise<boolean>): Poll {
       stopped = true;
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', onShow);
+      removeEventListener(recorderIsBack, onShow);
     },
   };
 }

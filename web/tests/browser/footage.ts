@@ -4,6 +4,8 @@
  * ```text
  * yard, 2026-05-03  10:00:00 ███ 10:01:00 ······ 10:05:00 ▓▓▓ 10:05:40 ▒▒▒ 10:06:00   (H.264, smaller H.264, AV1)
  * yard, 2026-05-04  09:00:00 ███ 09:00:20
+ * road              2026-05-03 10:00:00, five minutes in one piece
+ * cam1 … cam7       2026-05-03 10:00:00, a minute each; cam3 has a gap from 10:00:20 to 10:00:30
  * attic             2026-05-03 12:00:00, H.265: no decoder in Chromium
  * shed              2026-05-03 12:00:00, 10 s with sound, 10 s without, 10 s with, a gap of 10 s, 10 s with
  * torn              2026-05-03 12:00:00, 10 s whose last frame is cut short, a gap of 10 s, 10 s
@@ -17,10 +19,12 @@ import type { Recorder } from './recorder';
 export const day = '2026-05-03';
 export const nextDay = '2026-05-04';
 
+export const cams = ['cam1', 'cam2', 'cam3', 'cam4', 'cam5', 'cam6', 'cam7'];
+
 export async function record(recorder: Recorder): Promise<void> {
   await recorder.run('streams', 'add', 'live', 'push:');
   await recorder.run('streams', 'add', 'porch', 'push:', '--title', 'Porch');
-  for (const stream of ['yard', 'attic', 'shed', 'torn', 'radio']) {
+  for (const stream of ['yard', 'road', ...cams, 'attic', 'shed', 'torn', 'radio']) {
     await recorder.run('streams', 'add', stream, 'push:');
     // Nothing will ever be sent to them.
     await recorder.run('streams', 'pause', stream);
@@ -29,6 +33,14 @@ export async function record(recorder: Recorder): Promise<void> {
   await recorder.import('yard', { start: `${day}T10:05:00Z`, duration: 40, size: '480x270' });
   await recorder.import('yard', { start: `${day}T10:05:40Z`, duration: 20, codec: 'av1' });
   await recorder.import('yard', { start: `${nextDay}T09:00:00Z`, duration: 20 });
+  await recorder.import('road', { start: `${day}T10:00:00Z`, duration: 300, size: '320x180', audio: 'none' });
+  for (const cam of cams) {
+    const parts = cam === 'cam3' ? [[0, 20] as const, [30, 30] as const] : [[0, 60] as const];
+    for (const [from, duration] of parts) {
+      const start = `${day}T10:00:${String(from).padStart(2, '0')}Z`;
+      await recorder.import(cam, { start, duration, size: '320x180', audio: cam === 'cam1' ? 'aac' : 'none' });
+    }
+  }
   await recorder.import('attic', { start: `${day}T12:00:00Z`, duration: 8, codec: 'h265' });
   await recorder.import('shed', { start: `${day}T12:00:00Z`, duration: 10 });
   await recorder.import('shed', { start: `${day}T12:00:10Z`, duration: 10, audio: 'none' });

@@ -16,10 +16,10 @@ const flags = [
 
 /** Answers that are part of the conversation; Chromium writes each into its console as an error. */
 const expected = [
-  /status of 401 .*\/(v1\/session|frame\.jpg)/,
+  /status of 401 .*\/(v1\/session|frame\.(jpg|mp4))/,
   /status of 404 .*\/media\.m3u8/,
   /status of (404|410) .*\/v1\/links\/show/,
-  /status of 404 .*\/frame\.jpg/,
+  /status of 404 .*\/frame\.(jpg|mp4)/,
 ];
 
 export class Visit {
@@ -59,9 +59,9 @@ export class Visit {
     expect(this.complaints).toEqual([]);
   }
 
-  async signIn(): Promise<void> {
+  async signIn(name = user): Promise<void> {
     await this.page.goto('/');
-    await this.page.locator('#user').fill(user);
+    await this.page.locator('#user').fill(name);
     await this.page.locator('#password').fill(password);
     await this.page.keyboard.press('Enter');
     await this.page.locator('header').waitFor();
@@ -111,6 +111,27 @@ export class Visit {
     });
   }
 
+  /** As `picture`, but also what covers the video: single pictures, and the one that comes ahead of the video. */
+  onScreen(): Promise<number | null> {
+    return this.page.evaluate(() => {
+      const video = document.querySelector('video');
+      const still = document.querySelector<HTMLCanvasElement>('canvas.still.shown');
+      return still ? window.burnedIn(still) : video ? window.burnedIn(video) : null;
+    });
+  }
+
+  /** What is on screen for a while, each picture once, with when it was first seen. */
+  async row(whileMs: number): Promise<{ ms: number; seen: number }[]> {
+    const pictures: { ms: number; seen: number }[] = [];
+    const began = Date.now();
+    while (Date.now() - began < whileMs) {
+      const ms = await this.onScreen();
+      if (ms !== null && ms !== pictures[pictures.length - 1]?.ms) pictures.push({ ms, seen: Date.now() });
+      await new Promise((later) => setTimeout(later, 15));
+    }
+    return pictures;
+  }
+
   /** Waits until the picture is of `at`, no more than `withinMs` off. */
   async sees(at: string | number, withinMs = 1500): Promise<number> {
     const wanted = typeof at === 'number' ? at : Date.parse(at);
@@ -149,14 +170,17 @@ export class Visit {
 /** Runs in the page: reads the bars along the lower edge, as `retroview camera` draws them (48 cells, 44 of them bits). */
 function defineBurnedIn(): void {
   const canvas = document.createElement('canvas');
-  window.burnedIn = (video) => {
-    const { videoWidth: width, videoHeight: height } = video;
-    if (video.readyState < 2 || width === 0) return null;
+  window.burnedIn = (picture) => {
+    const isVideo = picture instanceof HTMLVideoElement;
+    const [width, height] = isVideo ? [picture.videoWidth, picture.videoHeight] : [picture.width, picture.height];
+    return (isVideo && picture.readyState < 2) || width === 0 ? null : window.burnedInto(picture, width, height);
+  };
+  window.burnedInto = (picture, width, height) => {
     // Assigning a size clears the canvas, which costs more than drawing.
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     const ctx = canvas.getContext('2d', { willReadFrequently: true });
     if (!ctx) return null;
-    ctx.drawImage(video, 0, 0);
+    ctx.drawImage(picture, 0, 0);
     const row = Math.max(8, Math.floor(height / 24));
     const line = ctx.getImageData(0, height - Math.floor(row / 2) - 1, width, 1).data;
     const cell = (i: number) => (line[Math.round(((i + 0.5) * width) / 48) * 4] ?? 0) > 127;
@@ -169,6 +193,8 @@ function defineBurnedIn(): void {
 
 declare global {
   interface Window {
-    burnedIn(video: HTMLVideoElement): number | null;
+    burnedIn(picture: HTMLVideoElement | HTMLCanvasElement): number | null;
+    /** The same of any picture; what is below `height` is left out. */
+    burnedInto(picture: CanvasImageSource, width: number, height: number): number | null;
   }
 }

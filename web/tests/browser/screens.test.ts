@@ -66,7 +66,7 @@ describe.skipIf(!folder)('screens', () => {
           await visit.sees(`${day}T10:05:20Z`);
           await page.keyboard.press('o');
           for (let i = 0; i < 7; i += 1) await page.keyboard.press('+');
-          await page.getByRole('link', { name: /clip|extrait/ }).waitFor();
+          await page.getByRole('link', { name: /^(Download clip|Télécharger)$/ }).waitFor();
           await shoot('clip');
           await visit.type('12:65');
           await shoot('time-refused');

@@ -1,9 +1,11 @@
 /** What the whole page shares: who is signed in, where we are, whether the recorder answers. */
+import { untrack } from 'svelte';
 import { api } from '../../api/client';
 import type { Problem } from '../../api/problem';
 import type { Session } from '../../api/types';
 import { type Role, roleOf } from './places';
 import { type Route, formatRoute, parseRoute } from './route';
+import { recorderIsBack } from '../../ui/poll';
 import { settings } from './settings.svelte';
 
 export type Access =
@@ -23,7 +25,17 @@ class App {
     return this.access.kind === 'signed_in' ? roleOf(this.access.session.role) : null;
   }
 
+  /** One's own. */
+  get account(): string {
+    return this.access.kind === 'signed_in' ? this.access.session.account : '';
+  }
+
+  get user(): string {
+    return this.access.kind === 'signed_in' ? this.access.session.user : '';
+  }
+
   start(): void {
+    addEventListener('online', () => dispatchEvent(new Event(recorderIsBack)));
     const follow = () => (this.route = parseRoute(location.hash));
     addEventListener('hashchange', follow);
     follow();
@@ -55,8 +67,27 @@ class App {
 
   /** Every answer passes here: an ended session and a silent recorder are everybody's business. */
   hear(problem: Problem | null): void {
-    this.offline = problem?.code === 'unreachable';
+    if (problem?.code === 'unreachable') this.#away();
+    else if (this.offline) this.#back();
     if (problem?.status === 401) this.expire();
+  }
+
+  /** Asks for the recorder until it answers: pages poll more slowly, and some not at all. */
+  #away(): void {
+    if (this.offline) return;
+    this.offline = true;
+    const knock = async () => {
+      if (!this.offline) return;
+      const answer = await api.session();
+      if (answer.ok || answer.problem.code !== 'unreachable') this.hear(answer.ok ? null : answer.problem);
+      else setTimeout(() => void knock(), 2000);
+    };
+    setTimeout(() => void knock(), 1000);
+  }
+
+  #back(): void {
+    this.offline = false;
+    dispatchEvent(new Event(recorderIsBack));
   }
 
   expire(): void {
@@ -73,13 +104,27 @@ class App {
     if (this.access.kind !== 'signed_in') void this.ask();
   }
 
-  /** Writes the place into the address without a step in the history. */
+  /**
+   * Writes the state of the page into the address without a step in the history. A page that was left goes on showing,
+   * and noting, until the next one is fetched: that must not call the viewer back.
+   */
   note(route: Route): void {
+    if (untrack(() => this.route.page) !== route.page) return;
     const hash = formatRoute(route);
-    if (hash === location.hash) return;
-    history.replaceState(history.state, '', hash);
-    // The page that notes its own state knows it already; another page is a place to go.
-    if (route.page !== this.route.page) this.route = route;
+    if (hash !== location.hash) history.replaceState(history.state, '', hash);
+  }
+
+  /** Goes elsewhere without a step in the history. */
+  replace(route: Route): void {
+    history.replaceState(history.state, '', formatRoute(route));
+    this.route = route;
+  }
+
+  /** The account's own time zone, for those who want to read times in it. */
+  async #askZone(session: Session): Promise<void> {
+    if (roleOf(session.role) === 'viewer') return;
+    const answer = await api.account(session.account);
+    if (answer.ok) settings.accountZone = answer.value.zone;
   }
 
   #enter(session: Session): void {
@@ -88,6 +133,7 @@ class App {
     // What was noted since the last navigation counts: after an ended session the same moment comes back.
     this.route = parseRoute(location.hash);
     this.access = { kind: 'signed_in', session };
+    void this.#askZone(session);
   }
 }
 

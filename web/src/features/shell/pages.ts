@@ -9,5 +9,18 @@ type Loader<P extends Page> = () => Promise<{ default: Component<RouteOf<P>> | C
 
 export const pages: { readonly [P in Page]?: Loader<P> } = {
   streams: () => import('../streams/Streams.svelte'),
+  manage: () => import('../admin/manage/Manage.svelte'),
+  retention: () => import('../admin/retention/Retention.svelte'),
+  receipt: () => import('../admin/retention/ReceiptPage.svelte'),
+  audit: () => import('../admin/audit/Audit.svelte'),
+  people: () => import('../admin/people/People.svelte'),
+  me: () => import('../admin/people/Me.svelte'),
+  account: () => import('../admin/plan/AccountPage.svelte'),
+  accounts: () => import('../admin/plan/Accounts.svelte'),
+  system: () => import('../admin/system/System.svelte'),
+  setup: () => import('../admin/setup/Setup.svelte'),
   watch: () => import('../watch/Watch.svelte'),
+  bookmarks: () => import('../bookmarks/Bookmarks.svelte'),
+  holds: () => import('../holds/Holds.svelte'),
+  wall: () => import('../wall/Wall.svelte'),
 };

@@ -28,6 +28,7 @@ const roles: Record<Exclude<Page, 'link' | 'share'>, readonly Role[]> = {
   wall: watching,
   bookmarks: watching,
   exports: watching,
+  shares: watching,
   manage: managing,
   retention: proving,
   receipt: proving,
@@ -49,6 +50,7 @@ const groups: readonly Group[] = [
       { route: { page: 'wall', streams: [], at: null }, name: 'nav.wall', icon: 'wall' },
       { route: { page: 'bookmarks', account: null }, name: 'nav.bookmarks', icon: 'bookmark' },
       { route: { page: 'exports', account: null }, name: 'nav.exports', icon: 'download' },
+      { route: { page: 'shares', account: null }, name: 'nav.shares', icon: 'link' },
     ],
   },
   {

@@ -6,7 +6,7 @@
  * #/                                  the list of streams            ?find=&state=
  * #/watch/{stream}?t=&z=              one stream; z: seconds in view
  * #/wall/{a,b,c}?t=&z=                up to nine side by side
- * #/exports  #/bookmarks  #/holds     … each of one account: #/holds/{account}, one's own when nothing is said
+ * #/exports  #/bookmarks  #/shares  #/holds   … each of one account: #/holds/{account}, one's own when nothing is said
  * #/retention/{account}  #/receipts/{id}
  * #/audit/{account}?person=&stream=&act=&from=&to=
  * #/people/{account}  #/account/{account}  #/manage/streams/{account}
@@ -18,7 +18,7 @@
 import { type WallUs, fromRfc3339, toShortRfc3339 } from '../../time/timestamp';
 
 /** Pages that show one account's things; `null`: the account of whoever is signed in. */
-export type AccountPage = 'exports' | 'bookmarks' | 'holds' | 'retention' | 'people' | 'account' | 'manage';
+export type AccountPage = 'exports' | 'bookmarks' | 'shares' | 'holds' | 'retention' | 'people' | 'account' | 'manage';
 
 export interface AuditFilter {
   readonly person?: string;
@@ -53,6 +53,7 @@ export type RouteOf<P extends Page> = Extract<Route, { page: P }>;
 const accountPages: Record<string, AccountPage> = {
   exports: 'exports',
   bookmarks: 'bookmarks',
+  shares: 'shares',
   holds: 'holds',
   retention: 'retention',
   people: 'people',

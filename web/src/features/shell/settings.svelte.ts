@@ -10,13 +10,21 @@ interface Kept {
   language?: Language;
   theme?: Theme;
   utc?: boolean;
+  accountTime?: boolean;
   volume?: number;
   muted?: boolean;
+  waitsInGaps?: boolean;
 }
 
 const place = 'retroview.settings';
 
+/** Whose clocks the page shows. */
+export type ZoneKind = 'local' | 'account' | 'utc';
+export const zoneKinds: readonly ZoneKind[] = ['local', 'account', 'utc'];
+
 class Settings {
+  /** The zone of the account of whoever is signed in; `null` until it is known. */
+  accountZone = $state.raw<Zone | null>(null);
   #kept = $state.raw<Kept>(read());
   #systemDark = $state(false);
   #suggested: Language | undefined;
@@ -58,15 +66,17 @@ class Settings {
     return this.#systemDark ? 'dark' : 'light';
   }
 
-  get utc(): boolean {
-    return this.#kept.utc ?? false;
+  get zoneKind(): ZoneKind {
+    if (this.#kept.utc) return 'utc';
+    return this.#kept.accountTime && this.accountZone !== null ? 'account' : 'local';
   }
-  set utc(utc: boolean) {
-    this.#keep({ utc });
+  set zoneKind(kind: ZoneKind) {
+    this.#keep({ utc: kind === 'utc', accountTime: kind === 'account' });
   }
 
   get zone(): Zone {
-    return this.utc ? UTC : localZone();
+    if (this.zoneKind === 'utc') return UTC;
+    return this.zoneKind === 'account' ? (this.accountZone ?? localZone()) : localZone();
   }
 
   get volume(): number {
@@ -77,6 +87,14 @@ class Settings {
   }
   setSound(volume: number, muted: boolean): void {
     this.#keep({ volume, muted });
+  }
+
+  /** Whether playing waits in a gap, in the gap's own time, or skips it. */
+  get waitsInGaps(): boolean {
+    return this.#kept.waitsInGaps ?? false;
+  }
+  set waitsInGaps(waitsInGaps: boolean) {
+    this.#keep({ waitsInGaps });
   }
 
   #keep(change: Partial<Kept>): void {
@@ -100,13 +118,15 @@ function read(): Kept {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(place) ?? '{}');
     if (typeof kept !== 'object' || kept === null) return {};
-    const { language, theme, utc, volume, muted } = kept as { [K in keyof Kept]: unknown };
+    const { language, theme, utc, accountTime, volume, muted, waitsInGaps } = kept as { [K in keyof Kept]: unknown };
     return {
       ...(languages.includes(language as Language) ? { language: language as Language } : {}),
       ...(themes.includes(theme as Theme) ? { theme: theme as Theme } : {}),
       ...(typeof utc === 'boolean' ? { utc } : {}),
+      ...(typeof accountTime === 'boolean' ? { accountTime } : {}),
       ...(typeof volume === 'number' && volume >= 0 && volume <= 1 ? { volume } : {}),
       ...(typeof muted === 'boolean' ? { muted } : {}),
+      ...(typeof waitsInGaps === 'boolean' ? { waitsInGaps } : {}),
     };
   } catch {
     return {};

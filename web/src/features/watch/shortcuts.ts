@@ -6,7 +6,11 @@ export type Command =
   | { do: 'step'; us: number }
   | { do: 'frame'; direction: 1 | -1 }
   | { do: 'day'; by: 1 | -1 }
+  | { do: 'gap'; by: 1 | -1 }
+  | { do: 'bookmark'; by: 1 | -1 }
   | { do: 'speed'; by: 1 | -1 }
+  | { do: 'reverse' }
+  | { do: 'gaps' }
   | { do: 'zoom'; by: 1 | -1 }
   | { do: 'mark'; edge: 'start' | 'end' }
   | { do: 'live' }
@@ -43,10 +47,22 @@ export function commandFor({ key, shiftKey, ctrlKey, metaKey, altKey }: Keys): C
       return { do: 'day', by: -1 };
     case 'PageDown':
       return { do: 'day', by: 1 };
+    case '[':
+      return { do: 'gap', by: -1 };
+    case ']':
+      return { do: 'gap', by: 1 };
+    case '{':
+      return { do: 'bookmark', by: -1 };
+    case '}':
+      return { do: 'bookmark', by: 1 };
     case '<':
       return { do: 'speed', by: -1 };
     case '>':
       return { do: 'speed', by: 1 };
+    case 'j':
+      return { do: 'reverse' };
+    case 'w':
+      return { do: 'gaps' };
     case '+':
     case '=':
       return { do: 'zoom', by: 1 };

@@ -17,6 +17,7 @@ export const app = {
   'nav.wall': 'Wall',
   'nav.bookmarks': 'Bookmarks',
   'nav.exports': 'Exports',
+  'nav.shares': 'Links',
   'nav.manage': 'Sources',
   'nav.retention': 'Retention',
   'nav.holds': 'Holds',

@@ -20,6 +20,7 @@ export const app: In<typeof en> = {
   'nav.wall': 'Mur',
   'nav.bookmarks': 'Signets',
   'nav.exports': 'Exports',
+  'nav.shares': 'Liens',
   'nav.manage': 'Sources',
   'nav.retention': 'Rétention',
   'nav.holds': 'Gels',

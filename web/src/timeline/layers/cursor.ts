@@ -1,11 +1,11 @@
 import { toX } from '../../time/scale';
-import { type Layer, rows } from '../scene';
+import type { Layer } from '../scene';
 
 /** Where the pointer is. */
-export const cursor: Layer = (ctx, { cursor, scale, palette }) => {
+export const cursor: Layer = (ctx, { cursor, scale, palette, layout }) => {
   if (cursor === null) return;
-  const x = Math.round(toX(scale, cursor)) + 0.5;
-  const { y, height } = rows.band;
+  const x = Math.round(toX(scale, cursor));
+  const { y, height } = layout.all;
   ctx.fillStyle = palette.cursor;
-  ctx.fillRect(x - 0.5, y - 4, 1, height + 8);
+  ctx.fillRect(x, layout.times.y + 16, 1, y + height + 4 - layout.times.y - 16);
 };

@@ -1,0 +1,63 @@
+import type { system as en } from '../en/system';
+import type { In } from '../messages';
+
+export const system: In<typeof en> = {
+  'system.intro': 'Comment va cette installation, maintenant.',
+  'system.service': 'Service',
+  'system.version': 'Version',
+  'system.since': 'En marche depuis',
+  'system.workers': 'Processus de lecture',
+  'system.deaths': '{n} morts, remplacés',
+  'system.database': 'Base de données',
+  'system.no_workers': 'Rien n’est enregistré : les processus qui lisent les sources ne démarrent pas.',
+  'system.stopping': 'Rien n’est enregistré : le service s’arrête.',
+  'system.disk': 'Disque des images',
+  'system.no_disk': 'Le dossier des médias est absent. Rien n’est enregistré tant qu’il manque.',
+  'system.free': 'Libre',
+  'system.free_of': '{free} sur {total}',
+  'system.min_free': 'L’enregistrement s’arrête sous',
+  'system.low': 'Il reste peu de place. Rien n’est effacé pour autant : c’est l’enregistrement qui s’arrête.',
+  'system.upkeep': 'Entretien',
+  'system.last_run': 'Dernier passage de la rétention',
+  'system.grace': 'Délai de grâce avant effacement',
+  'system.checkpoint': 'Dernier point de contrôle du journal',
+  'system.erasures': 'Effacements en cours',
+  'system.exports': 'Exports en cours',
+  'system.never': 'pas encore',
+
+  'keys.title': 'Clés des adresses signées',
+  'keys.intro': 'Les lecteurs ouvrent les adresses signées sans se connecter. Une clé signe les nouvelles.',
+  'keys.rotate': 'Signer avec une nouvelle clé',
+  'keys.rotate_title': 'Signer avec une nouvelle clé ?',
+  'keys.rotate_what':
+    'Les adresses déjà signées restent bonnes : les lecteurs en direct ne remarquent rien. Retirez l’ancienne clé quand elles auront expiré.',
+  'keys.made': 'Créée',
+  'keys.first': 'avec l’installation',
+  'keys.signs': 'signe les nouvelles adresses',
+  'keys.opens': 'ouvre les anciennes',
+  'keys.remove_title': 'Retirer la clé {id} ?',
+  'keys.remove_what':
+    'Toute adresse qu’elle a signée cesse de s’ouvrir aussitôt, et les lecteurs qui en utilisent une s’arrêtent.',
+
+  'setup.title': 'Premiers pas',
+  'setup.step.password': 'Mot de passe',
+  'setup.step.account': 'Compte',
+  'setup.step.stream': 'Premier flux',
+  'setup.step.done': 'Terminé',
+  'setup.head.password': 'Un mot de passe à vous',
+  'setup.head.account': 'À qui sont ces images',
+  'setup.head.stream': 'Le premier flux',
+  'setup.head.done': 'C’est tout',
+  'setup.intro.password': 'Le premier a été affiché par l’enregistreur. Choisissez-en un que vous seul connaissez.',
+  'setup.intro.account':
+    'Les jours et les mois sont comptés dans son fuseau ; son forfait dit combien de temps les images restent.',
+  'setup.intro.stream': 'Une caméra, une chaîne ou un encodeur. Essayez-la avant de l’enregistrer.',
+  'setup.intro.done': 'D’autres flux, les personnes et les forfaits sont dans le menu à gauche.',
+  'setup.current_missing': 'Saisissez le mot de passe utilisé pour vous connecter.',
+  'setup.plan_change':
+    'C’est {from} actuellement. Une fenêtre plus longue s’applique aussitôt, une plus courte à la fin de la période.',
+  'setup.words': 'Choisi lors des premiers pas.',
+  'setup.skip': 'Plus tard',
+  'setup.next': 'Suivant',
+  'setup.finish': 'Aller aux flux',
+};
