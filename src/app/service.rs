@@ -22,7 +22,7 @@ use crate::http::{self, HttpSettings, Installation, ServeLimits, Services, ViewL
 use crate::index::Index;
 use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
-use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
+use crate::ingest::{IngestSettings, Looker, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::media::{StreamId, Timestamp};
 use crate::playback::Playback;
 use crate::retention::{self, Amount, Retention, RetentionError, RunReport};
@@ -198,6 +198,15 @@ async fn keep_metrics_small(metrics: PrometheusHandle) {
 pub fn importer(config: &Config, index: Index, root: &MediaRoot, clock: SharedClock) -> Result<Importer, StartError> {
     let (program, worker) = (worker_program()?, worker_config(config, root));
     Ok(Importer { index, clock, program, worker, run_dir: config.run_dir() })
+}
+
+/// What tries sources for a command.
+///
+/// # Errors
+/// This program's own file cannot be found, or the system refuses a thread.
+pub fn looker(config: &Config, root: &MediaRoot) -> Result<Looker, StartError> {
+    let started = Looker::start(worker_program()?, worker_config(config, root));
+    started.map_err(|e| StartError::Step { step: "start the thread that starts processes", source: e.into() })
 }
 
 /// Pictures are decoded by children of this process; `frame.jpg` waits for one of them.

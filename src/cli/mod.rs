@@ -22,6 +22,7 @@ mod import;
 mod index;
 mod keys;
 mod output;
+mod probe;
 mod papers;
 mod retention;
 mod serve;

@@ -28,6 +28,10 @@ pub struct Verification {
     pub head: String,
     /// The first record that is wrong, and how; `None`: the log is whole.
     pub first_bad: Option<(u64, String)>,
+    /// How far the log reached when it was whole last, and the hash of that record: what it is held to from then on, also when it
+    /// has been found wrong since.
+    pub seen_records: u64,
+    pub seen_head: String,
 }
 
 /// Where verification stands.
@@ -96,10 +100,15 @@ impl AuditVerifier {
     /// The database does not answer. A log that is not whole is no error, it is the answer.
     pub async fn verify(&self) -> DbResult<Verification> {
         let begun_at = (self.now)();
-        let before = self.last().await?.filter(|v| v.first_bad.is_none());
+        let seen = self.last().await?.map(|last| (last.seen_records, last.seen_head));
         let mut chain = Chain::default();
-        let first_bad = self.follow(&mut chain, before.as_ref()).await?;
-        let found = Verification { begun_at, verified_at: (self.now)(), records: chain.n, head: hex(&chain.hash), first_bad };
+        let first_bad = self.follow(&mut chain, seen.as_ref()).await?;
+        let (records, head) = (chain.n, hex(&chain.hash));
+        let (seen_records, seen_head) = match &first_bad {
+            None => (records, head.clone()),
+            Some(_) => seen.unwrap_or_default(),
+        };
+        let found = Verification { begun_at, verified_at: (self.now)(), records, head, first_bad, seen_records, seen_head };
         if let Some((n, why)) = &found.first_bad {
             tracing::error!(n, why, "the audit log is not what it was: compare it with an export and checkpoints that were kept elsewhere");
         }
@@ -108,7 +117,7 @@ impl AuditVerifier {
         Ok(found)
     }
 
-    async fn follow(&self, chain: &mut Chain, before: Option<&Verification>) -> DbResult<Option<(u64, String)>> {
+    async fn follow(&self, chain: &mut Chain, seen: Option<&(u64, String)>) -> DbResult<Option<(u64, String)>> {
         loop {
             let page = match self.db.audit_records(&AuditQuery::default(), chain.n, BATCH).await {
                 Ok(page) => page,
@@ -116,9 +125,9 @@ impl AuditVerifier {
                 Err(error) => return Err(error),
             };
             if page.is_empty() {
-                return Ok(before.filter(|b| b.records > chain.n).map(|b| (chain.n + 1, cut_off(chain.n, b.records))));
+                return Ok(seen.filter(|(n, _)| *n > chain.n).map(|(n, _)| (chain.n + 1, cut_off(chain.n, *n))));
             }
-            let (from, seen) = (*chain, before.map(|b| (b.records, b.head.clone())));
+            let (from, seen) = (*chain, seen.cloned());
             let followed = tokio::task::spawn_blocking(move || follow_page(from, &page, seen.as_ref()));
             let (reached, bad) = followed.await.map_err(|e| DbError::Sql { step: "follow the audit log", source: e.into() })?;
             *chain = reached;

@@ -93,11 +93,12 @@ pub(crate) async fn the_audit_log_is_verified_whole_and_cut_off(f: &impl Fixture
     assert_eq!((whole.records, whole.first_bad.clone(), whole.verified_at), (5, None, at(7)));
     assert_eq!(verifier.state().await.unwrap(), VerificationState { last: Some(whole.clone()), running: false });
     // Somebody who knows more than there is.
-    let seen = Verification { records: 9, ..whole.clone() };
+    let seen = Verification { seen_records: 9, ..whole.clone() };
     f.db().set_fact("audit_verification", &serde_json::to_string(&seen).unwrap()).await.unwrap();
     let cut = verifier.verify().await.unwrap().first_bad.unwrap();
     assert_eq!((cut.0, cut.1.contains("cut off")), (6, true));
-    let other = Verification { head: "00".repeat(32), ..whole };
+    assert!(verifier.verify().await.unwrap().first_bad.is_some(), "looking twice does not make it whole");
+    let other = Verification { seen_head: "00".repeat(32), ..whole };
     f.db().set_fact("audit_verification", &serde_json::to_string(&other).unwrap()).await.unwrap();
     let rewritten = verifier.verify().await.unwrap().first_bad.unwrap();
     assert_eq!((rewritten.0, rewritten.1.contains("rewritten")), (5, true));
