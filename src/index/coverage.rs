@@ -2,7 +2,8 @@
 //!
 //! Entries shorter than the resolution are merged with their neighbours. A merged stretch is shown as what most
 //! of it is: recorded when at least half of it is, with no single run to name; otherwise a gap with the cause
-//! that has the longest share. So a short gap vanishes in a wide view and is there again on looking closer.
+//! that has the longest share. So a short gap is no entry of its own in a wide view, and is one again on looking closer; how
+//! much of a merged stretch is missing, and why most of it is, goes with it.
 
 use super::Index;
 use super::stopwatch::Stopwatch;
@@ -21,6 +22,16 @@ const BATCH: u32 = 4096;
 pub struct RunSpan {
     pub range: TimeRange,
     pub run: Option<RunId>,
+    /// Gaps inside that were merged into it.
+    pub missing: Option<Missing>,
+}
+
+/// What of a merged stretch is not recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Missing {
+    pub micros: i64,
+    /// Of the longest share of it.
+    pub cause: GapCause,
 }
 
 /// A gap, cut to the range asked for.
@@ -117,7 +128,8 @@ struct Item {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum What {
-    Run(Option<RunId>),
+    Run(RunId),
+    Merged(Option<Missing>),
     Gap { cause: GapCause, detail: String, ongoing: bool },
 }
 
@@ -168,16 +180,17 @@ impl<'a> Items<'a> {
 
     async fn fill(&mut self) -> DbResult<()> {
         let db = self.index.db();
-        if let (true, Some(from)) = (self.runs.items.is_empty(), self.runs.next.take())
+        if self.runs.items.is_empty()
+            && let Some(from) = self.runs.next.take()
             && let Ok(rest) = TimeRange::new(from, self.range.end())
         {
             let extents = db.run_extents(self.stream, rest, BATCH).await?;
             self.runs.next = (extents.len() == BATCH as usize).then(|| extents.last().map(|e| e.range.end())).flatten();
-            let cut =
-                extents.into_iter().filter_map(|e| Some(Item { range: e.range.intersection(self.range)?, what: What::Run(Some(e.run)) }));
+            let cut = extents.into_iter().filter_map(|e| Some(Item { range: e.range.intersection(self.range)?, what: What::Run(e.run) }));
             self.runs.items.extend(cut);
         }
-        if let (true, Some(from)) = (self.gaps.items.is_empty(), self.gaps.next.take())
+        if self.gaps.items.is_empty()
+            && let Some(from) = self.gaps.next.take()
             && let Ok(rest) = TimeRange::new(from, self.range.end())
         {
             let gaps = db.gaps_in(self.stream, rest, BATCH).await?;
@@ -223,15 +236,10 @@ impl Merger {
         let cluster = std::mem::take(&mut self.cluster);
         let Some(item) = merge(&cluster) else { return };
         // Merged neighbours of one kind are one.
-        if let Some(last) = self.out.last_mut()
-            && last.what == item.what
-            && !matches!(item.what, What::Run(Some(_)))
-            && last.range.end() == item.range.start()
-        {
-            last.range = TimeRange::new(last.range.start(), item.range.end()).expect("the item is not empty");
-            return;
+        match self.out.last_mut().and_then(|last| Some((joined(last, &item)?, last))) {
+            Some((joined, last)) => *last = joined,
+            None => self.out.push(item),
         }
-        self.out.push(item);
     }
 
     fn finish(mut self, range: TimeRange, limit: usize) -> CoverageAnswer {
@@ -245,7 +253,8 @@ impl Merger {
         let mut answer = CoverageAnswer { range, resolution_us: self.resolution_us, runs: Vec::new(), gaps: Vec::new() };
         for Item { range, what } in self.out {
             match what {
-                What::Run(run) => answer.runs.push(RunSpan { range, run }),
+                What::Run(run) => answer.runs.push(RunSpan { range, run: Some(run), missing: None }),
+                What::Merged(missing) => answer.runs.push(RunSpan { range, run: None, missing }),
                 What::Gap { cause, detail, ongoing } => answer.gaps.push(GapSpan { range, cause, detail, ongoing }),
             }
         }
@@ -260,22 +269,50 @@ fn merge(cluster: &[Item]) -> Option<Item> {
         return Some(first.clone());
     }
     let range = TimeRange::new(first.range.start(), last.range.end()).ok()?;
-    let recorded: i64 = cluster.iter().filter(|i| matches!(i.what, What::Run(_))).map(|i| i.range.micros()).sum();
-    if recorded * 2 >= range.micros() {
-        return Some(Item { range, what: What::Run(None) });
-    }
     let mut shares: Vec<(GapCause, i64)> = Vec::new();
-    for item in cluster {
-        if let What::Gap { cause, .. } = item.what {
-            match shares.iter_mut().find(|(c, _)| *c == cause) {
-                Some((_, share)) => *share += item.range.micros(),
-                None => shares.push((cause, item.range.micros())),
-            }
+    for (cause, micros) in cluster.iter().filter_map(missing_of) {
+        match shares.iter_mut().find(|(c, _)| *c == cause) {
+            Some((_, share)) => *share += micros,
+            None => shares.push((cause, micros)),
         }
     }
-    let (cause, _) = shares.into_iter().max_by_key(|(_, share)| *share)?;
+    let micros: i64 = shares.iter().map(|(_, share)| share).sum();
+    let most = shares.into_iter().max_by_key(|(_, share)| *share);
+    if micros * 2 <= range.micros() {
+        return Some(Item { range, what: What::Merged(most.map(|(cause, _)| Missing { micros, cause })) });
+    }
+    let (cause, _) = most?;
     let ongoing = matches!(last.what, What::Gap { ongoing: true, .. });
     Some(Item { range, what: What::Gap { cause, detail: String::new(), ongoing } })
+}
+
+fn missing_of(item: &Item) -> Option<(GapCause, i64)> {
+    match item.what {
+        What::Run(_) => None,
+        What::Merged(missing) => missing.map(|m| (m.cause, m.micros)),
+        What::Gap { cause, .. } => Some((cause, item.range.micros())),
+    }
+}
+
+/// Merged stretches of which about as much is missing are told apart in so many steps.
+const SHADES: i64 = 16;
+
+/// Two neighbours as one, where they tell the same.
+fn joined(last: &Item, next: &Item) -> Option<Item> {
+    let what = match (&last.what, &next.what) {
+        (What::Merged(None), What::Merged(None)) => What::Merged(None),
+        (What::Merged(Some(a)), What::Merged(Some(b))) if a.cause == b.cause && shade(last, a) == shade(next, b) => {
+            What::Merged(Some(Missing { micros: a.micros + b.micros, cause: a.cause }))
+        }
+        (What::Gap { .. }, what) if last.what == *what => what.clone(),
+        _ => return None,
+    };
+    let range = (last.range.end() == next.range.start()).then(|| TimeRange::new(last.range.start(), next.range.end()).ok())??;
+    Some(Item { range, what })
+}
+
+fn shade(item: &Item, missing: &Missing) -> i64 {
+    (i128::from(missing.micros) * i128::from(SHADES) / i128::from(item.range.micros().max(1))) as i64
 }
 
 #[cfg(test)]
@@ -297,7 +334,7 @@ mod tests {
             let what = match c {
                 '.' => gap(GapCause::Paused),
                 'x' => gap(GapCause::SourceEnded),
-                c => What::Run(Some(RunId::from_bytes([*c as u8; 16]))),
+                c => What::Run(RunId::from_bytes([*c as u8; 16])),
             };
             let range = TimeRange::new(t(i as i64), t(i as i64 + 1)).unwrap();
             match out.last_mut().filter(|last| last.what == what) {
@@ -338,6 +375,23 @@ mod tests {
         assert_eq!(merged("A..xxxxB........", 8), "xxxxxxxx........");
     }
 
+    #[test]
+    fn a_merged_stretch_tells_how_much_of_it_is_missing_and_why() {
+        let told = |drawing: &str, resolution_s: i64| -> Vec<(i64, Option<(i64, GapCause)>)> {
+            let mut merger = Merger::new(resolution_s * 1_000_000);
+            items(drawing).into_iter().for_each(|i| merger.push(i));
+            let answer = merger.finish(TimeRange::new(t(0), t(drawing.len() as i64)).unwrap(), 2000);
+            let missing = |r: &RunSpan| r.missing.map(|m| (m.micros / 1_000_000, m.cause));
+            answer.runs.iter().map(|r| (r.range.micros() / 1_000_000, missing(r))).collect()
+        };
+        assert_eq!(told("AAxBB..CCC", 10), [(10, Some((3, GapCause::Paused)))]);
+        assert_eq!(told("ABCD", 4), [(4, None)]);
+        assert_eq!(told("AAAAAAAA", 4), [(8, None)]);
+        // What is missing alike is one stretch, otherwise it would be an average that nobody saw.
+        assert_eq!(told("ABC.DEF.", 4), [(8, Some((2, GapCause::Paused)))]);
+        assert_eq!(told("ABC.D..E", 4), [(4, Some((1, GapCause::Paused))), (4, Some((2, GapCause::Paused)))]);
+    }
+
     proptest! {
         #[test]
         fn merging_keeps_every_moment_and_stays_bounded(
@@ -350,13 +404,17 @@ mod tests {
             for (len, kind) in lengths {
                 let what = match kind {
                     0 | 1 => What::Gap { cause: GapCause::ALL[usize::from(kind)], detail: String::new(), ongoing: false },
-                    k => What::Run(Some(RunId::from_bytes([k; 16]))),
+                    k => What::Run(RunId::from_bytes([k; 16])),
                 };
                 merger.push(Item { range: TimeRange::new(t(at), t(at + len)).unwrap(), what });
                 at += len;
             }
             let range = TimeRange::new(t(0), t(at)).unwrap();
             let answer = merger.finish(range, limit);
+            for run in &answer.runs {
+                let missing = run.missing.map_or(0, |m| m.micros);
+                prop_assert!(missing * 2 <= run.range.micros() && (missing == 0 || run.run.is_none()));
+            }
             prop_assert!(answer.runs.len() + answer.gaps.len() <= limit);
             let mut spans: Vec<TimeRange> = answer.runs.iter().map(|r| r.range).chain(answer.gaps.iter().map(|g| g.range)).collect();
             spans.sort_by_key(|r| r.start());

@@ -38,7 +38,7 @@ use crate::media::{BlockId, BlockInfo, Gap, RunId, RunInfo, Segment, StreamId, T
 use crate::store::{MediaRoot, StoreError};
 
 pub use check::{CheckEvent, CheckOptions, CheckSummary, Depth, Finding, FindingKind, Progress, check};
-pub use coverage::{CoverageAnswer, GapSpan, RunSpan};
+pub use coverage::{CoverageAnswer, GapSpan, Missing, RunSpan};
 pub use rebuild::{RebuildEvent, RebuildSummary, rebuild};
 pub use recover::{RecoveryReport, recover};
 

@@ -4,6 +4,6 @@ import App from './features/shell/App.svelte';
 import { app } from './features/shell/app.svelte';
 import { settings } from './features/shell/settings.svelte';
 
-settings.start();
+// Who is signed in is asked while the words are on their way.
 app.start();
-mount(App, { target: document.body });
+void settings.start().then(() => mount(App, { target: document.body }));

@@ -61,6 +61,10 @@ pub struct RunView {
     /// Null where several runs were merged.
     #[schema(value_type = Option<String>)]
     run: Option<RunId>,
+    /// How much of a merged stretch lies in gaps that are too short to be listed at this resolution.
+    missing_us: i64,
+    /// Why most of that is missing; null where nothing is.
+    missing_cause: Option<GapCause>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -138,7 +142,8 @@ fn view(stream: StreamId, now: Timestamp, answer: CoverageAnswer) -> CoverageVie
     let (start_us, end_us) = span(answer.range);
     let run = |r: RunSpan| {
         let (start_us, end_us) = span(r.range);
-        RunView { start_us, end_us, run: r.run }
+        let missing_us = r.missing.map_or(0, |m| m.micros.min(end_us - start_us));
+        RunView { start_us, end_us, run: r.run, missing_us, missing_cause: r.missing.map(|m| m.cause) }
     };
     let gap = |g: GapSpan| {
         let (start_us, end_us) = span(g.range);

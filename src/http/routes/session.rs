@@ -45,6 +45,8 @@ struct Session {
     language: Option<String>,
     /// `viewer`, `manager`, `auditor`, `operator`.
     role: String,
+    /// The account's time zone, in which its days are counted: `Europe/Paris`.
+    zone: String,
 }
 
 /// Sign in
@@ -68,7 +70,8 @@ async fn sign_in(
     })?;
     tracing::info!(user = session.user, address = caller.address, "signed in");
     let cookie = cookie(&session.cookie, session.lifetime.as_secs(), state.settings.secure_cookies);
-    let view = Session { user: session.user, account: session.account.into(), language: session.language, role: session.role };
+    let zone = state.accounts().account(&session.account).await?.zone;
+    let view = Session { user: session.user, account: session.account.into(), language: session.language, role: session.role, zone };
     Ok(([(header::SET_COOKIE, cookie)], Json(view)).into_response())
 }
 
@@ -77,7 +80,8 @@ async fn sign_in(
 async fn show_session(State(state): State<AppState>, who: Principal) -> HttpResult<Json<Session>> {
     let user = who.user().ok_or(EntitlementError::NotASession)?;
     let row = state.access.user(user).await?.ok_or(EntitlementError::NotASession)?;
-    Ok(Json(Session { user: row.name, account: row.account.into(), language: row.language, role: row.role }))
+    let zone = state.accounts().account(&row.account).await?.zone;
+    Ok(Json(Session { user: row.name, account: row.account.into(), language: row.language, role: row.role, zone }))
 }
 
 /// Sign out

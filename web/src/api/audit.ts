@@ -34,6 +34,7 @@ const verifyPatienceMs = 180_000;
 export const auditApi = {
   /** Newest first. */
   records: (asked: AuditQuestion) => json<AuditPage>(`audit?${query({ order: 'desc', ...asked })}`),
+  exportUrl: (asked: AuditQuestion) => new URL(`v1/audit/export?${query({ ...asked })}`, document.baseURI).href,
   verification: () => json<Verification>('audit/verification'),
   verify: () =>
     json<Verification>('audit/verification', { method: 'POST', signal: AbortSignal.timeout(verifyPatienceMs) }),

@@ -5,7 +5,7 @@
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
 import { type Problem, type Result, problemOf } from './problem';
-import type { Account, Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
+import type { Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
 
 /** Relative, so that the app works below any path. */
 export const base = new URL('v1/', globalThis.document?.baseURI ?? 'http://localhost/').href;
@@ -28,7 +28,6 @@ export const api = {
     const answer = await json<{ streams: Stream[] }>('streams');
     return answer.ok ? { ok: true, value: answer.value.streams } : answer;
   },
-  account: (id: string) => json<Account>(`accounts/${encodeURIComponent(id)}`),
   stream: (id: string) => json<Stream>(`streams/${encodeURIComponent(id)}`),
   coverage: (id: string, r: Range, resolutionS?: number, signal?: AbortSignal) =>
     json<Coverage>(

@@ -14,7 +14,13 @@ type Schemas = components['schemas'];
 export type Timed<T> = T extends readonly (infer Item)[]
   ? Timed<Item>[]
   : T extends object
-    ? { [K in keyof T]-?: K extends 'resolution_us' ? T[K] : K extends `${string}_us` ? Wall<T[K]> : Timed<T[K]> }
+    ? {
+        [K in keyof T]-?: K extends 'resolution_us' | 'missing_us'
+          ? T[K]
+          : K extends `${string}_us`
+            ? Wall<T[K]>
+            : Timed<T[K]>;
+      }
     : T;
 type Wall<T> = T extends number ? WallUs : T;
 

@@ -1,32 +1,54 @@
 /** The words of the page in the viewer's language. Reading one in a component follows the language when it changes. */
 import { formatDuration, locale } from '../time/format';
 import { DAY_US, HOUR_US, MINUTE_US, SECOND_US } from '../time/timestamp';
-import { en } from './en';
-import { fr } from './fr';
 import { type Language } from './language';
 import { type Messages, type PluralKey, type TextKey, type Values, fill } from './messages';
 
-const messages: Record<Language, Messages> = { en, fr };
+/** Each language is a file of its own: nobody fetches the one they do not read. */
+const loaders: Record<Language, () => Promise<Messages>> = {
+  en: async () => (await import('./en')).en,
+  fr: async () => (await import('./fr')).fr,
+};
 
 let current = $state<Language>('en');
+/** `null` until the first language is there: nothing is shown before. */
+let words = $state.raw<Messages | null>(null);
+let wanted: Language | null = null;
+let latest: Promise<void> = Promise.resolve();
 
 export function language(): Language {
   return current;
 }
 
-export function setLanguage(to: Language): void {
-  current = to;
+/** Resolves when the page speaks it, or what was chosen since. Where it cannot be fetched, the page goes on in the one it speaks. */
+export function setLanguage(to: Language): Promise<void> {
+  if (wanted !== to) {
+    wanted = to;
+    latest = change(to);
+  }
+  return latest;
+}
+
+async function change(to: Language): Promise<void> {
+  const fetched = await loaders[to]().catch(() => null);
+  if (wanted !== to) return latest;
+  if (!fetched) {
+    wanted = null;
+    return;
+  }
+  [current, words] = [to, fetched];
   document.documentElement.lang = to;
 }
 
 export function t(key: TextKey, values: Values = {}): string {
-  return fill(messages[current][key], values);
+  return words ? fill(words[key], values) : key;
 }
 
 /** `n` chooses the form and fills `{n}`. */
 export function count(key: PluralKey, n: number): string {
+  if (!words) return key;
   const form = new Intl.PluralRules(current).select(n) === 'one' ? 'one' : 'other';
-  return fill(messages[current][key][form], { n: new Intl.NumberFormat(locale(current)).format(n) });
+  return fill(words[key][form], { n: new Intl.NumberFormat(locale(current)).format(n) });
 }
 
 export function duration(us: number): string {

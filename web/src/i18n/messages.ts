@@ -1,4 +1,4 @@
-import { en } from './en';
+import type { en } from './en';
 
 export type Plural = { readonly one: string; readonly other: string };
 export type Key = keyof typeof en;

@@ -158,6 +158,11 @@ export class Player {
     for (const undo of this.#undo) undo();
   }
 
+  /** How long the frames of what is playing are. */
+  get frameUs(): number {
+    return Math.round(this.#frame.lengthS * SECOND_US);
+  }
+
   /** Where the newest footage the player knows of ends. */
   get edge(): WallUs | null {
     return this.#keeper ? span(this.#keeper.feed).end : null;

@@ -6,10 +6,13 @@ import { type Tile, firstEndingAfter } from './tiles';
 
 /** Closer together than this many pixels is one box: there are never more boxes than pixels, however many ranges. */
 const joinPx = 0.5;
+/** Shares closer than this look the same. */
+const sameShare = 0.03;
 
 export class Boxes {
   #x = new Float32Array(256);
   #end = new Float32Array(256);
+  #share = new Float32Array(256);
   length = 0;
 
   clear(): void {
@@ -24,25 +27,36 @@ export class Boxes {
     return (this.#end[i] as number) - (this.#x[i] as number);
   }
 
-  /** In order of `x`; what nearly touches the box before becomes part of it. */
-  push(x: number, end: number): void {
+  /** How much of it the box stands for, 0 to 1. */
+  share(i: number): number {
+    return this.#share[i] as number;
+  }
+
+  /** In order of `x`; what nearly touches the box before becomes part of it, unless it stands for another share. */
+  push(x: number, end: number, share = 1): void {
     const last = this.length - 1;
-    if (last >= 0 && x - (this.#end[last] as number) < joinPx) {
+    const near = last >= 0 && x - (this.#end[last] as number) < joinPx;
+    if (near && Math.abs(share - (this.#share[last] as number)) < sameShare) {
+      this.#share[last] = Math.max(share, this.#share[last] as number);
       if (end > (this.#end[last] as number)) this.#end[last] = end;
       return;
     }
     if (this.length === this.#x.length) this.#grow();
     this.#x[this.length] = x;
     this.#end[this.length] = end;
+    this.#share[this.length] = share;
     this.length += 1;
   }
 
   #grow(): void {
-    const [x, end] = [this.#x, this.#end];
-    this.#x = new Float32Array(x.length * 2);
-    this.#end = new Float32Array(x.length * 2);
-    this.#x.set(x);
-    this.#end.set(end);
+    const twice = (from: Float32Array) => {
+      const to = new Float32Array(from.length * 2);
+      to.set(from);
+      return to;
+    };
+    this.#x = twice(this.#x);
+    this.#end = twice(this.#end);
+    this.#share = twice(this.#share);
   }
 
   toArray(): { x: number; width: number }[] {
@@ -54,20 +68,20 @@ export class Boxes {
 export const leastPx = 2;
 
 /** Adds the part of `start`–`end` that is in the drawing, at least `least` wide. */
-export function pushRange(boxes: Boxes, scale: TimeScale, start: number, end: number, least: number): void {
+export function pushRange(boxes: Boxes, scale: TimeScale, start: number, end: number, least: number, share = 1): void {
   const px = usPerPx(scale);
   const x0 = (start - scale.range.start) / px;
   const x1 = (end - scale.range.start) / px;
   if (x1 <= 0 || x0 >= scale.width) return;
   const spare = Math.max(0, least - (x1 - x0)) / 2;
-  boxes.push(Math.max(0, x0 - spare), Math.min(scale.width, x1 + spare));
+  boxes.push(Math.max(0, x0 - spare), Math.min(scale.width, x1 + spare), share);
 }
 
 /** What one row shows of its footage and gaps. */
 export interface RowBoxes {
   readonly footage: Boxes;
-  /** Footage with short gaps inside, too short to be told apart here. */
-  readonly mixed: Boxes;
+  /** Footage with gaps inside too short to be told apart here, by kind; their share is what is missing. */
+  readonly mixed: readonly Boxes[];
   /** By the index of their kind: areas lie under the footage, lines over it, so that neither hides the other. */
   readonly areas: readonly Boxes[];
   readonly lines: readonly Boxes[];
@@ -79,16 +93,22 @@ export function newRow(): RowScene {
   const three = () => [new Boxes(), new Boxes(), new Boxes()];
   const one = () => new Boxes();
   return {
-    ...{ footage: one(), mixed: one(), known: one(), areas: three(), lines: three() },
+    ...{ footage: one(), known: one(), mixed: three(), areas: three(), lines: three() },
     ...{ holds: one(), marked: one(), expiring: one(), windowStart: null },
   };
 }
 
 export function clearRow(row: RowScene): void {
-  for (const boxes of [row.footage, row.mixed, row.known, row.holds, row.marked, row.expiring]) boxes.clear();
+  for (const boxes of [row.footage, row.known, row.holds, row.marked, row.expiring]) boxes.clear();
+  for (const boxes of row.mixed) boxes.clear();
   for (const boxes of row.areas) boxes.clear();
   for (const boxes of row.lines) boxes.clear();
   row.windowStart = null;
+}
+
+/** How tall a share is drawn, of 1: small ones stand out, and the larger ones still differ. */
+export function tallness(share: number): number {
+  return Math.max(0.22, Math.sqrt(share));
 }
 
 /** Below this a gap is a line in its colour. */
@@ -102,15 +122,20 @@ export function addTile(row: RowScene, scale: TimeScale, tile: Tile, start: numb
     if (from >= end) break;
     const [a, b] = [Math.max(from, start), Math.min(tile.runs[2 * i + 1] as number, end)];
     pushRange(row.footage, scale, a, b, leastPx);
-    if (tile.merged[i]) pushRange(row.mixed, scale, a, b, 0);
+    const share = tile.missing[i] as number;
+    if (share > 0) pushRange(row.mixed[tile.missingKinds[i] as number] as Boxes, scale, a, b, 1, share);
   }
   const least = linePx * usPerPx(scale);
+  const narrow = leastPx * usPerPx(scale);
   for (let i = firstEndingAfter(tile.gaps, start); i < tile.gaps.length / 2; i += 1) {
     const from = tile.gaps[2 * i] as number;
     if (from >= end) break;
     const to = tile.gaps[2 * i + 1] as number;
-    const boxes = (to - from >= least ? row.areas : row.lines)[tile.gapKinds[i] as number] as Boxes;
-    pushRange(boxes, scale, Math.max(from, start), Math.min(to, end), leastPx);
+    const kind = tile.gapKinds[i] as number;
+    const [a, b] = [Math.max(from, start), Math.min(to, end)];
+    // Narrower than it is drawn: lower instead, so that many short gaps do not look like one long one.
+    if (to - from >= least) pushRange(row.areas[kind] as Boxes, scale, a, b, leastPx);
+    else pushRange(row.lines[kind] as Boxes, scale, a, b, leastPx, Math.min(1, (to - from) / narrow));
   }
   addFate(row, scale, tile, start, end);
 }

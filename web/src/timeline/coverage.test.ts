@@ -12,7 +12,7 @@ function answer(r: Range): Coverage {
   return {
     ...{ stream: 'yard', start_us: r.start, end_us: r.end, now_us: wallUs(start + 900 * DAY_US), resolution_us: 0 },
     ...{
-      runs: [{ start_us: r.start, end_us: r.end, run: 'a' }],
+      runs: [{ start_us: r.start, end_us: r.end, run: 'a', missing_us: 0, missing_cause: null }],
       gaps: [],
       window_start_us: null,
       holds: [],
@@ -165,5 +165,22 @@ describe('coverage', () => {
     const { complete, footage } = store.record(view, px);
     expect(complete).toBe(true);
     expect(footage.reduce((sum, r) => sum + length(r), 0)).toBe(DAY_US);
+  });
+  test('of a gap tells where it really begins and ends, however close one looks', async () => {
+    const gap = {
+      ...{ start_us: wallUs(start - 90 * DAY_US), end_us: wallUs(start + 90 * DAY_US) },
+      cause: 'paused' as const,
+    };
+    const store = new CoverageStore(async (r) => {
+      const cut = { start_us: wallUs(Math.max(gap.start_us, r.start)), end_us: wallUs(Math.min(gap.end_us, r.end)) };
+      const gaps = cut.start_us < cut.end_us ? [{ ...gap, ...cut, detail: '', ongoing: false }] : [];
+      return { ok: true, value: { ...answer(r), runs: [], gaps } };
+    });
+    const years = range(start - 300 * DAY_US, start + 300 * DAY_US);
+    store.want(years, years, length(years) / 1000);
+    store.want(view, range(start, start + HOUR_US), HOUR_US / 1000);
+    for (let i = 0; i < 400; i += 1) await Promise.resolve();
+    const found = store.gapAt(start + 60 * SECOND_US, HOUR_US / 1000);
+    expect([found?.start_us, found?.end_us]).toEqual([gap.start_us, gap.end_us]);
   });
 });

@@ -6,7 +6,7 @@ import { api } from '../api/client';
 import { hearClock, recorderNow } from '../api/clock';
 import type { Problem, Result } from '../api/problem';
 import type { Coverage, Gap } from '../api/types';
-import { type Range, intersection, range } from '../time/range';
+import { type Range, intersection, length, range } from '../time/range';
 import { SECOND_US } from '../time/timestamp';
 import {
   type Tile,
@@ -15,6 +15,7 @@ import {
   joinGaps,
   levelFor,
   nameOf,
+  pairAt,
   resolutionS,
   tileOf,
   tileRange,
@@ -44,6 +45,17 @@ interface Kept {
   readonly tile: Tile;
   readonly atMs: number;
   used: number;
+}
+
+/** What is known of a view. */
+export interface Found {
+  readonly footage: readonly Range[];
+  readonly gaps: readonly Gap[];
+  readonly recordedUs: number;
+  /** In gaps too short to be listed at this zoom. */
+  readonly unlistedUs: number;
+  /** All of the view is known. */
+  readonly complete: boolean;
 }
 
 export class CoverageStore {
@@ -172,17 +184,39 @@ export class CoverageStore {
     return found;
   }
 
+  /**
+   * The gap at a moment, from its real beginning to its real end: tiles cut it where they end, those of a higher level
+   * further away.
+   */
+  gapAt(at: number, usPerPx: number): Gap | null {
+    let found: Gap | null = null;
+    for (let level = levelFor(usPerPx); level <= coarsest; level += 1) {
+      const { first: index } = tilesOf(range(at, at + 1), level);
+      const tile = this.#tiles.get(`${level}/${index}`)?.tile;
+      const gap = tile?.gapList[pairAt(tile.gaps, at)];
+      if (!tile || !gap || (found && gap.cause !== found.cause)) continue;
+      // A coarser tile may have merged its neighbours into it: no shorter, and not longer than what is cut.
+      if (!found || gap.start_us < found.start_us || gap.end_us > found.end_us) found = gap;
+      if (gap.start_us > tile.range.start && gap.end_us < tile.range.end) return found;
+    }
+    return found;
+  }
+
   /** Footage and gaps of a view as they are known now, cut to it. */
-  record(view: Range, usPerPx: number): { footage: Range[]; gaps: Gap[]; complete: boolean } {
+  record(view: Range, usPerPx: number): Found {
     const footage: Range[] = [];
     const gaps: Gap[] = [];
-    let known = 0;
+    let [known, recordedUs, unlistedUs] = [0, 0, 0];
     this.visit(view, usPerPx, (tile, start, end) => {
       known += end - start;
       const part = range(start, end);
       for (let i = 0; i < tile.runs.length; i += 2) {
         const run = intersection(range(tile.runs[i] as number, tile.runs[i + 1] as number), part);
-        if (run) footage.push(run);
+        if (!run) continue;
+        footage.push(run);
+        const missing = length(run) * (tile.missing[i / 2] as number);
+        recordedUs += length(run) - missing;
+        unlistedUs += missing;
       }
       for (const gap of tile.gapList) {
         const cut = intersection(range(gap.start_us, gap.end_us), part);
@@ -190,7 +224,7 @@ export class CoverageStore {
       }
     });
     const past = Math.min(view.end, recorderNow()) - view.start;
-    return { footage, gaps: joinGaps(gaps), complete: known >= past - SECOND_US };
+    return { footage, gaps: joinGaps(gaps), recordedUs, unlistedUs, complete: known >= past - SECOND_US };
   }
 }
 

@@ -1,10 +1,10 @@
 /** Words for a moment of the timeline. */
 import type { Gap } from '../api/types';
 import { duration, language, t } from '../i18n/index.svelte';
-import { formatDay, formatExactClock } from '../time/format';
+import { formatDay, formatExactClock, locale } from '../time/format';
 import { DAY_US, type WallUs } from '../time/timestamp';
 import { type Zone, dayOf } from '../time/zone';
-import type { Fate, Moment } from './record';
+import type { Fate, Moment, shortGapsAt } from './record';
 
 export interface Words {
   readonly title: string;
@@ -16,6 +16,13 @@ export function explainMoment(moment: Moment, zone: Zone): Words {
   const { gap } = moment;
   const lines = [gapSpan(gap, zone)];
   return { title: t(`gap.cause.${gap.cause}`), lines: gap.detail ? [...lines, gap.detail] : lines };
+}
+
+/** `10 % of it is missing: the source`. */
+export function explainShortGaps(gaps: ReturnType<typeof shortGapsAt>): string[] {
+  if (!gaps) return [];
+  const percent = new Intl.NumberFormat(locale(language()), { style: 'percent', maximumSignificantDigits: 2 });
+  return [t('bar.short_gaps', { share: percent.format(gaps.share), kind: t(`bar.kind.${gaps.kind}`) })];
 }
 
 export function explainFate(fate: Fate, zone: Zone): string[] {
@@ -39,7 +46,8 @@ export function gapSpan(gap: Gap, zone: Zone): string {
       ? formatDay(dayOf(gap.end_us, zone), language(), 'short')
       : name(gap.end_us);
   const from = long ? formatDay(dayOf(gap.start_us, zone), language(), 'short') : name(gap.start_us);
-  return `${from} – ${until}, ${duration(gap.end_us - gap.start_us)}`;
+  // A length is not torn apart.
+  return `${from} – ${until}, ${duration(gap.end_us - gap.start_us).replaceAll(' ', '\u00a0')}`;
 }
 
 /** `14:03:22, 3 May 2026`. */

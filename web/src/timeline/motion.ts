@@ -103,7 +103,7 @@ export class Flick {
   /** Pixels a millisecond; 0 when it had stopped before. */
   speed(ms: number): number {
     const [first, last] = [this.#moves[0], this.#moves[this.#moves.length - 1]];
-    if (!first || !last || last.ms - first.ms < 8 || ms - last.ms > 60) return 0;
+    if (!first || !last || last.ms - first.ms < 8 || ms - last.ms > 100) return 0;
     return (last.x - first.x) / (last.ms - first.ms);
   }
 }

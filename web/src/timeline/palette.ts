@@ -64,20 +64,29 @@ export function makePatterns(ctx: CanvasRenderingContext2D, palette: Palette, pi
       planned: null,
     },
     leaving: hatch(6, palette.leaving, true),
-    mixed: dots(ctx, palette.gap.source, pixelRatio),
+    mixed: {
+      source: stripes(ctx, gap.source, 5, pixelRatio),
+      recorder: stripes(ctx, gap.recorder, 3, pixelRatio),
+      planned: stripes(ctx, gap.planned, 7, pixelRatio),
+    },
   };
 }
 
-/** Short strokes, as of gaps too close together to be told apart. */
-function dots(ctx: CanvasRenderingContext2D, colour: string, pixelRatio: number): CanvasPattern | null {
+/** Upright strokes so far apart, as of gaps too close together to be told apart; footage shows between them. */
+function stripes(
+  ctx: CanvasRenderingContext2D,
+  colour: string,
+  apart: number,
+  pixelRatio: number,
+): CanvasPattern | null {
   const tile = document.createElement('canvas');
-  tile.width = Math.round(5 * pixelRatio);
-  tile.height = Math.round(6 * pixelRatio);
+  tile.width = Math.round(apart * pixelRatio);
+  tile.height = 1;
   const pen = tile.getContext('2d');
   if (!pen) return null;
   pen.fillStyle = colour;
-  pen.fillRect(0, 0, Math.round(1.5 * pixelRatio), tile.height);
+  pen.fillRect(0, 0, Math.max(1, Math.round((apart / 2) * pixelRatio)), 1);
   const pattern = ctx.createPattern(tile, 'repeat');
-  pattern?.setTransform(new DOMMatrix().scale(5 / tile.width, 6 / tile.height));
+  pattern?.setTransform(new DOMMatrix().scale(apart / tile.width, 1));
   return pattern;
 }

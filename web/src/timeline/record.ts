@@ -1,7 +1,8 @@
 /** What a moment is: the answers behind hovering, clicking and the list of gaps. */
 import type { Gap } from '../api/types';
-import { type Range, contains, intersection, length, range } from '../time/range';
+import { type Range, contains, range } from '../time/range';
 import { DAY_US, SECOND_US, type WallUs, shift } from '../time/timestamp';
+import { type GapKind, kinds } from './kinds';
 import { type Marked, type Tile, pairAt } from './tiles';
 
 export type Moment =
@@ -31,11 +32,20 @@ export function momentOf(tile: Tile | null, at: WallUs, known: Known): Moment {
   if (known.footage.some((r) => contains(r, at))) return { kind: 'footage' };
   if (!tile) return { kind: known.first !== null && at < known.first ? 'before' : 'unknown' };
   if (pairAt(tile.runs, at) >= 0) return { kind: 'footage' };
-  const gap = tile.gapList[pairAt(tile.gaps, at)];
+  const last = tile.gapList[tile.gapList.length - 1];
+  // One that lasts still goes on after the answer that told of it.
+  const gap = tile.gapList[pairAt(tile.gaps, at)] ?? (last?.ongoing && at >= last.start_us ? last : undefined);
   if (gap) return { kind: 'gap', gap };
   if (tile.windowStart !== null && at < tile.windowStart) return { kind: 'expired' };
   if (known.first === null || at < known.first) return { kind: 'before' };
   return { kind: known.now - at < arrivingUs || at >= tile.now ? 'arriving' : 'unknown' };
+}
+
+/** What of the footage around a moment lies in gaps too short to be told apart at this zoom. */
+export function shortGapsAt(tile: Tile | null, at: WallUs): { share: number; kind: GapKind } | null {
+  const i = tile ? pairAt(tile.runs, at) : -1;
+  const share = tile?.missing[i] ?? 0;
+  return tile && share > 0 ? { share, kind: kinds[tile.missingKinds[i] ?? 0] ?? 'source' } : null;
 }
 
 /** This long before footage leaves the window it is said. */
@@ -71,20 +81,8 @@ export function union(...lists: readonly (readonly Range[])[]): Range[] {
   return joined;
 }
 
-/** How much of `within` is recorded, in microseconds. */
-export function recordedUs(footage: readonly Range[], within: Range): number {
-  return footage.reduce((sum, r) => {
-    const part = intersection(r, within);
-    return sum + (part ? length(part) : 0);
-  }, 0);
-}
-
-/** The gaps of a range, cut to it; the longest `most` in time order, and how many were left out. */
-export function gapsWithin(gaps: readonly Gap[], within: Range, most: number): { gaps: Gap[]; left: number } {
-  const cut = gaps.flatMap((gap) => {
-    const part = intersection(range(gap.start_us, gap.end_us), within);
-    return part ? [{ ...gap, start_us: part.start, end_us: part.end }] : [];
-  });
-  const longest = cut.sort((a, b) => b.end_us - b.start_us - (a.end_us - a.start_us)).slice(0, most);
-  return { gaps: longest.sort((a, b) => a.start_us - b.start_us), left: cut.length - longest.length };
+/** The longest `most` gaps in time order, and how many were left out. */
+export function longest(gaps: readonly Gap[], most: number): { gaps: Gap[]; left: number } {
+  const kept = [...gaps].sort((a, b) => b.end_us - b.start_us - (a.end_us - a.start_us)).slice(0, most);
+  return { gaps: kept.sort((a, b) => a.start_us - b.start_us), left: gaps.length - kept.length };
 }

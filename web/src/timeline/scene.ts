@@ -76,7 +76,7 @@ export interface Scene {
 export interface Patterns {
   readonly gap: Readonly<Record<GapKind, CanvasPattern | null>>;
   readonly leaving: CanvasPattern | null;
-  readonly mixed: CanvasPattern | null;
+  readonly mixed: Readonly<Record<GapKind, CanvasPattern | null>>;
 }
 
 export type Layer = (ctx: CanvasRenderingContext2D, scene: Scene) => void;

@@ -24,8 +24,10 @@ export interface Tile {
   readonly key: TileKey;
   readonly range: Range;
   readonly runs: Float64Array;
-  /** Whether a run is several with short gaps between them: there is more to see closer. */
-  readonly merged: Uint8Array;
+  /** Which share of a run lies in gaps too short to be listed here, 0 to 1: there is more to see closer. */
+  readonly missing: Float32Array;
+  /** Why most of that is missing, as an index into `kinds`. */
+  readonly missingKinds: Uint8Array;
   readonly gaps: Float64Array;
   /** Index into `kinds`. */
   readonly gapKinds: Uint8Array;
@@ -94,11 +96,14 @@ export function wantedTiles(view: Range, level: number, now: number): TileKey[] 
 
 export function tileOf(key: TileKey, answer: Coverage): Tile {
   const runs = new Float64Array(answer.runs.length * 2);
-  const merged = new Uint8Array(answer.runs.length);
+  const missing = new Float32Array(answer.runs.length);
+  const missingKinds = new Uint8Array(answer.runs.length);
   answer.runs.forEach((run, i) => {
     runs[2 * i] = run.start_us;
     runs[2 * i + 1] = run.end_us;
-    merged[i] = run.run === null && answer.resolution_us > 0 ? 1 : 0;
+    if (!run.missing_cause) return;
+    missing[i] = run.missing_us / Math.max(1, run.end_us - run.start_us);
+    missingKinds[i] = kinds.indexOf(kindOf(run.missing_cause));
   });
   const gaps = new Float64Array(answer.gaps.length * 2);
   const gapKinds = new Uint8Array(answer.gaps.length);
@@ -111,20 +116,16 @@ export function tileOf(key: TileKey, answer: Coverage): Tile {
     key,
     range: tileRange(key),
     runs,
-    merged,
+    missing,
+    missingKinds,
     gaps,
     gapKinds,
     gapList: answer.gaps,
     holds: answer.holds.map((hold) => range(hold.start_us, hold.end_us)),
-    marked: markedOf(answer),
+    marked: (answer.marked ?? []).map((m) => ({ ...range(m.start_us, m.end_us), due: m.due_us })),
     windowStart: answer.window_start_us,
     now: answer.now_us,
   };
-}
-
-function markedOf(answer: Coverage): Marked[] {
-  const { marked } = answer as { marked?: { start_us: number; end_us: number; due_us?: number | null }[] };
-  return (marked ?? []).map((m) => ({ ...range(m.start_us, m.end_us), due: (m.due_us ?? null) as WallUs | null }));
 }
 
 /** The pair that `at` lies in, by its place; -1: none. */

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { type Coverage, type Gap, type GapCause, gapCauses } from '../api/types';
 import { range } from '../time/range';
 import { scale } from '../time/scale';
-import { SECOND_US, wallUs } from '../time/timestamp';
+import { wallUs } from '../time/timestamp';
 import { Boxes, addTile, clearRow, newRow, pushRange } from './boxes';
 import { kindOf } from './kinds';
-import { fateOf, gapsWithin, momentOf, recordedUs, union } from './record';
+import { fateOf, longest, momentOf, shortGapsAt, union } from './record';
 import { tileOf } from './tiles';
 
 function gap(start: number, end: number, cause: GapCause = 'source_silent'): Gap {
@@ -21,7 +21,7 @@ function answer(part: Partial<Coverage>): Coverage {
   } as Coverage;
 }
 const run = (start: number, end: number, name: string | null = 'a') => ({
-  ...{ start_us: wallUs(start), end_us: wallUs(end), run: name },
+  ...{ start_us: wallUs(start), end_us: wallUs(end), run: name, missing_us: 0, missing_cause: null },
 });
 const tile = (part: Partial<Coverage>) => tileOf({ level: 0, index: 0 }, answer(part));
 
@@ -92,7 +92,7 @@ describe('boxes', () => {
     const row = newRow();
     const made = tile({
       resolution_us: 5,
-      runs: [run(0, 300, null), run(400, 990)],
+      runs: [{ ...run(0, 300, null), missing_us: 75, missing_cause: 'paused' }, run(400, 990)],
       gaps: [gap(300, 400, 'disk_full'), gap(990, 1000, 'paused')],
       holds: [{ start_us: wallUs(50), end_us: wallUs(100) }],
       window_start_us: wallUs(-5),
@@ -102,7 +102,8 @@ describe('boxes', () => {
       { x: 0, width: 30 },
       { x: 40, width: 59 },
     ]);
-    expect(row.mixed.toArray()).toEqual([{ x: 0, width: 30 }]);
+    expect(row.mixed.map((b) => b.length)).toEqual([1, 0, 0]);
+    expect(row.mixed[0]?.share(0)).toBe(0.25);
     expect(row.areas.map((b) => b.length)).toEqual([0, 0, 1]);
     expect(row.lines.map((b) => b.length)).toEqual([1, 0, 0]);
     expect(row.holds.toArray()).toEqual([{ x: 5, width: 5 }]);
@@ -144,11 +145,23 @@ describe('a moment', () => {
   test('of a stream without footage is before the first', () => {
     expect(momentOf(tile({}), wallUs(30), { ...known, first: null }).kind).toBe('before');
   });
+  test('in a gap that lasts still is in it, also after the answer', () => {
+    const ongoing = { ...gap(60, 80), ongoing: true };
+    const found = momentOf(tile({ runs: [run(20, 60)], gaps: [ongoing], now_us: wallUs(80) }), wallUs(90), known);
+    expect(found.kind).toBe('gap');
+  });
   test('that has left the retention window says so', () => {
     expect(momentOf(tile({ window_start_us: wallUs(30) }), wallUs(10), known).kind).toBe('expired');
   });
   test('that the player knows to be footage is no gap any more', () => {
     expect(momentOf(made, wallUs(45), { ...known, footage: [range(40, 50)] }).kind).toBe('footage');
+  });
+  test('says how much around it lies in gaps too short to be told apart', () => {
+    const merged = { ...run(0, 100, null), missing_us: 25, missing_cause: 'overload' as const };
+    const made = tile({ runs: [merged, run(100, 200)], resolution_us: 50 });
+    expect(shortGapsAt(made, wallUs(50))).toEqual({ share: 0.25, kind: 'recorder' });
+    expect(shortGapsAt(made, wallUs(150))).toBeNull();
+    expect(shortGapsAt(null, wallUs(50))).toBeNull();
   });
   test('says what becomes of it: held, given up, leaving soon', () => {
     expect(fateOf(made, wallUs(56))).toEqual({ held: true, marked: null, leaves: null });
@@ -165,19 +178,15 @@ describe('sums', () => {
   test('join what touches and overlaps', () => {
     expect(union([range(50, 60), range(0, 10)], [range(10, 20), range(55, 70)])).toEqual([range(0, 20), range(50, 70)]);
   });
-  test('count what is recorded inside a range', () => {
-    expect(recordedUs([range(0, 10), range(20, 30)], range(5, 25))).toBe(10);
-  });
-  test('of gaps are cut to the view, and the longest are kept in time order', () => {
-    const all = [gap(-10, 5), gap(20, 21), gap(30, 50), gap(60, 62), gap(200, 300)];
-    const cut = gapsWithin(all, range(0, 100), 3);
-    expect(cut.gaps.map((g) => [g.start_us, g.end_us])).toEqual([
+  test('of gaps keep the longest in time order', () => {
+    const all = [gap(0, 5), gap(20, 21), gap(30, 50), gap(60, 62)];
+    const kept = longest(all, 3);
+    expect(kept.gaps.map((g) => [g.start_us, g.end_us])).toEqual([
       [0, 5],
       [30, 50],
       [60, 62],
     ]);
-    expect(cut.left).toBe(1);
-    expect(gapsWithin([gap(5, 5 + SECOND_US)], range(0, 5), 9)).toEqual({ gaps: [], left: 0 });
+    expect(kept.left).toBe(1);
   });
 });
 

@@ -12,6 +12,7 @@
  * radio             2026-05-03 12:00:00, sound alone
  * porch             nobody ever sends
  * live              from now on, pushed in real time
+ * years             two years up to yesterday with 20,000 gaps of all causes: rows only, nothing to play
  * ```
  */
 import type { Recorder } from './recorder';
@@ -20,6 +21,26 @@ export const day = '2026-05-03';
 export const nextDay = '2026-05-04';
 
 export const cams = ['cam1', 'cam2', 'cam3', 'cam4', 'cam5', 'cam6', 'cam7'];
+
+export const yearsGaps = 20_000;
+const yearsUs = 730 * 24 * 3600e6;
+
+/** A gap of ten seconds to ten minutes every 53 minutes, and each run ends with one. */
+async function fillYears(recorder: Recorder): Promise<void> {
+  await recorder.run('streams', 'add', 'years', 'push:');
+  await recorder.run('streams', 'pause', 'years');
+  const start = `((unixepoch() / 86400 - 731) * 86400000000)`;
+  const every = Math.floor(yearsUs / yearsGaps);
+  const numbers = `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${yearsGaps}),
+    s(key) AS (SELECT key FROM streams WHERE id = 'years'),
+    rows AS (SELECT i, key, CAST(printf('years%011d', i) AS BLOB) AS run, ${start} + i * ${every} AS start_us,
+             ${start} + (i + 1) * ${every} - 10000000 * (1 + i * 7 % 60) AS end_us, ${start} + (i + 1) * ${every} AS next_us FROM n, s)`;
+  await recorder.sql(`BEGIN; DELETE FROM gaps WHERE stream_key = (SELECT key FROM streams WHERE id = 'years');
+    ${numbers} INSERT INTO runs (id, stream_key, start_us, ordinal, init) SELECT run, key, start_us, i, (SELECT sha256 FROM inits LIMIT 1) FROM rows;
+    ${numbers} INSERT INTO extents (stream_key, start_us, end_us, run) SELECT key, start_us, end_us, run FROM rows;
+    ${numbers} INSERT INTO gaps (stream_key, start_us, end_us, cause, detail) SELECT key, end_us, next_us, 1 + i * 5 % 18, '' FROM rows;
+    COMMIT;`);
+}
 
 export async function record(recorder: Recorder): Promise<void> {
   await recorder.run('streams', 'add', 'live', 'push:');
@@ -48,5 +69,6 @@ export async function record(recorder: Recorder): Promise<void> {
   await recorder.import('shed', { start: `${day}T12:00:40Z`, duration: 10 });
   await recorder.import('torn', { start: `${day}T12:00:00Z`, duration: 10, torn: true });
   await recorder.import('torn', { start: `${day}T12:00:20Z`, duration: 10 });
+  await fillYears(recorder);
   await recorder.import('radio', { start: `${day}T12:00:00Z`, duration: 30, codec: 'none' });
 }

@@ -75,6 +75,7 @@ test('the list shows each stream with its state and a recent picture', () =>
     await card('Porch').getByText('No picture yet').waitFor();
     for (const name of ['live', 'yard', 'attic']) {
       const picture = card(name).getByRole('img');
+      await card(name).scrollIntoViewIfNeeded();
       await picture.waitFor();
       await expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBe(320);
     }

@@ -51,6 +51,11 @@ export class Recorder {
     return stdout;
   }
 
+  /** Writes rows as recording leaves them: years of it cannot be filmed. Only while the service is not running. */
+  async sql(text: string): Promise<void> {
+    await promisify(execFile)('sqlite3', [join(this.folder, 'data', 'retroview.db'), text]);
+  }
+
   /** Makes a recording and brings it in. */
   async import(stream: string, options: CameraOptions): Promise<void> {
     const file = join(this.folder, `${stream}-${options.start.replace(/[^0-9TZ]/g, '')}.ts`);

@@ -120,20 +120,13 @@ class App {
     this.route = route;
   }
 
-  /** The account's own time zone, for those who want to read times in it. */
-  async #askZone(session: Session): Promise<void> {
-    if (roleOf(session.role) === 'viewer') return;
-    const answer = await api.account(session.account);
-    if (answer.ok) settings.accountZone = answer.value.zone;
-  }
-
   #enter(session: Session): void {
     settings.suggestLanguage(session.language);
     this.offline = false;
     // What was noted since the last navigation counts: after an ended session the same moment comes back.
     this.route = parseRoute(location.hash);
     this.access = { kind: 'signed_in', session };
-    void this.#askZone(session);
+    settings.accountZone = session.zone;
   }
 }
 

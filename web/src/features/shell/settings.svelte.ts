@@ -29,15 +29,15 @@ class Settings {
   #systemDark = $state(false);
   #suggested: Language | undefined;
 
-  /** Applies what was kept; call once, before the first component. */
-  start(): void {
+  /** Applies what was kept; to be over before the first component. */
+  async start(): Promise<void> {
     const dark = matchMedia('(prefers-color-scheme: dark)');
     this.#systemDark = dark.matches;
     dark.addEventListener('change', () => {
       this.#systemDark = dark.matches;
-      this.#apply();
+      void this.#apply();
     });
-    this.#apply();
+    await this.#apply();
   }
 
   get language(): Language {
@@ -50,7 +50,7 @@ class Settings {
   /** The account's language, for a viewer who has not chosen one here. */
   suggestLanguage(tag: string | null | undefined): void {
     this.#suggested = languages.find((l) => l === tag);
-    this.#apply();
+    void this.#apply();
   }
 
   get theme(): Theme {
@@ -104,12 +104,12 @@ class Settings {
     } catch {
       // A browser that keeps nothing: the choice holds for this page.
     }
-    this.#apply();
+    void this.#apply();
   }
 
-  #apply(): void {
-    setLanguage(this.language);
+  async #apply(): Promise<void> {
     document.documentElement.dataset['theme'] = this.look;
+    await setLanguage(this.language);
   }
 }
 

@@ -1,16 +1,9 @@
 /** What is recorded in view, as words need it: settled, a moment after the timeline has stopped moving. */
-import type { Gap } from '../../api/types';
 import { recorderNow } from '../../api/clock';
 import { type Range, length } from '../../time/range';
-import { type CoverageStore, coverageOf } from '../../timeline/coverage';
+import { type CoverageStore, type Found, coverageOf } from '../../timeline/coverage';
 import { expiringUs } from '../../timeline/record';
-
-export interface Recorded {
-  readonly footage: readonly Range[];
-  readonly gaps: readonly Gap[];
-  /** All of the view is known. */
-  readonly complete: boolean;
-}
+import { joinGaps } from '../../timeline/tiles';
 
 /** Long enough not to follow a hand that is still moving. */
 const settleMs = 160;
@@ -23,7 +16,7 @@ const extras: readonly Extra[] = ['hold', 'marked', 'expiring', 'mixed'];
 
 export class InView {
   shows = $state.raw<readonly Extra[]>([]);
-  record = $state.raw<Recorded | null>(null);
+  record = $state.raw<Found | null>(null);
   failed = $state(false);
   #store: CoverageStore;
   #view: Range | null = null;
@@ -57,7 +50,7 @@ export class InView {
       const meets = (r: Range) => r.start < end && r.end > start;
       if (tile.holds.some(meets)) found.push('hold');
       if (tile.marked.some(meets)) found.push('marked');
-      if (tile.merged.includes(1)) found.push('mixed');
+      if (tile.missing.some((share) => share > 0)) found.push('mixed');
       const { windowStart, runs } = tile;
       if (
         windowStart !== null &&
@@ -79,7 +72,12 @@ export class InView {
     if (!this.#view) return;
     this.failed = this.#store.failed && this.record === null;
     this.shows = this.#extras(this.#view);
-    const record = this.#store.record(this.#view, length(this.#view) / pixels);
+    const px = length(this.#view) / pixels;
+    const found = this.#store.record(this.#view, px);
+    const record: Found = {
+      ...found,
+      gaps: joinGaps(found.gaps.map((gap) => this.#store.gapAt(gap.start_us, px) ?? gap)),
+    };
     // What has not happened yet is known to be empty.
     if (record.complete || record.footage.length > 0 || this.#view.start > recorderNow()) this.record = record;
   }

@@ -109,4 +109,6 @@ export const audit = {
   'audit.act.subscription.rolled_over': 'New term began',
   'audit.act.plan.added': 'Plan added',
   'audit.act.setup.done': 'Set-up finished',
+
+  'audit.export': 'Export what is found',
 } as const;

@@ -111,4 +111,6 @@ export const audit: In<typeof en> = {
   'audit.act.subscription.rolled_over': 'Nouvelle période commencée',
   'audit.act.plan.added': 'Forfait ajouté',
   'audit.act.setup.done': 'Mise en service terminée',
+
+  'audit.export': 'Exporter ce qui est trouvé',
 };

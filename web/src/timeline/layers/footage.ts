@@ -1,3 +1,5 @@
+import { tallness } from '../boxes';
+import { kinds } from '../kinds';
 import type { Layer } from '../scene';
 
 export const footage: Layer = (ctx, { rows, layout, palette, patterns, active }) => {
@@ -9,9 +11,15 @@ export const footage: Layer = (ctx, { rows, layout, palette, patterns, active })
     ctx.fillStyle = palette.footageEdge;
     for (let k = 0; k < footage.length; k += 1) ctx.fillRect(footage.x(k), y, footage.width(k), 2);
     ctx.globalAlpha = 1;
-    // Short gaps inside: their colours are only to be told apart closer, but that they are there is to be seen.
-    if (!patterns.mixed) return;
-    ctx.fillStyle = patterns.mixed;
-    for (let k = 0; k < mixed.length; k += 1) ctx.fillRect(mixed.x(k), y + height - 6, mixed.width(k), 6);
+    // Short gaps inside: how much is missing, and whose doing most of it is.
+    kinds.forEach((kind, of) => {
+      const boxes = mixed[of];
+      if (!boxes || boxes.length === 0) return;
+      ctx.fillStyle = patterns.mixed[kind] ?? palette.gap[kind];
+      for (let k = 0; k < boxes.length; k += 1) {
+        const tall = tallness(boxes.share(k)) * (height - 4);
+        ctx.fillRect(boxes.x(k), y + height - tall, boxes.width(k), tall);
+      }
+    });
   });
 };

@@ -1,4 +1,4 @@
-import type { Boxes } from '../boxes';
+import { type Boxes, tallness } from '../boxes';
 import { kinds } from '../kinds';
 import type { Layer } from '../scene';
 
@@ -20,13 +20,17 @@ export const gaps: Layer = (ctx, { rows, layout, palette, patterns }) => {
   });
 };
 
-/** Too narrow for an area. */
+/** Too narrow for an area: a line, as tall as it is wide in comparison. */
 export const gapLines: Layer = (ctx, { rows, layout, palette }) => {
   rows.forEach(({ lines }, i) => {
     const { y, height } = layout.bands[i] ?? layout.all;
     kinds.forEach((kind, k) => {
       const boxes = lines[k];
-      if (boxes) fill(ctx, boxes, y, height, palette.gap[kind]);
+      ctx.fillStyle = palette.gap[kind];
+      for (let b = 0; boxes && b < boxes.length; b += 1) {
+        const tall = tallness(boxes.share(b)) * height;
+        ctx.fillRect(boxes.x(b), y + height - tall, boxes.width(b), tall);
+      }
     });
   });
 };

@@ -1,4 +1,5 @@
 import { toX } from '../../time/scale';
+import { tallness } from '../boxes';
 import { kinds } from '../kinds';
 import { windowOf } from '../layout';
 import type { Layer } from '../scene';
@@ -18,6 +19,14 @@ export const overview: Layer = (ctx, { overview, scale, palette, layout, positio
   ctx.fillStyle = palette.footage;
   for (let i = 0; i < row.footage.length; i += 1)
     ctx.fillRect(row.footage.x(i), y + 3, row.footage.width(i), height - 7);
+  kinds.forEach((kind, k) => {
+    const boxes = row.mixed[k];
+    ctx.fillStyle = palette.gap[kind];
+    for (let i = 0; boxes && i < boxes.length; i += 1) {
+      const tall = tallness(boxes.share(i)) * (height - 7);
+      ctx.fillRect(boxes.x(i), y + height - 4 - tall, boxes.width(i), tall);
+    }
+  });
   ctx.fillStyle = palette.hold;
   for (let i = 0; i < row.holds.length; i += 1) ctx.fillRect(row.holds.x(i), y + 1, row.holds.width(i), 2);
   ctx.fillStyle = palette.bookmark;
