@@ -34,7 +34,8 @@ pub(super) async fn run(database: &Database, args: ProbeArgs) -> anyhow::Result<
     let (_, root) = app::open_index(&database.config).await.map_err(start_failure)?;
     let looker = app::looker(&database.config, &root).map_err(start_failure)?;
     let looked = looker.look(&source).await;
-    let sight = looked.map_err(|e| Failure::new(Exit::Failed, e.to_string()).hint("the address, its user and password, and whether it is on"))?;
+    let sight =
+        looked.map_err(|e| Failure::new(Exit::Failed, e.to_string()).hint("the address, its user and password, and whether it is on"))?;
     if let (Some(path), Some(picture)) = (&args.picture, &sight.picture) {
         let cannot = |e: std::io::Error| Failure::new(Exit::Failed, format!("cannot write {}: {e}", path.display())).hint("another path");
         std::fs::write(path, &picture.jpeg).map_err(cannot)?;
@@ -61,7 +62,11 @@ fn lines(sight: &Sight) -> Vec<String> {
 }
 
 fn video(seen: &SeenVideo) -> String {
-    let fps = if seen.fps_num > 0 { format!(", {:.3} frames a second", f64::from(seen.fps_num) / f64::from(seen.fps_den.max(1))) } else { String::new() };
+    let fps = if seen.fps_num > 0 {
+        format!(", {:.3} frames a second", f64::from(seen.fps_num) / f64::from(seen.fps_den.max(1)))
+    } else {
+        String::new()
+    };
     format!("video: {} {}x{}{fps}", seen.codec, seen.width, seen.height)
 }
 

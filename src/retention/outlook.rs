@@ -236,8 +236,10 @@ impl Retention {
             }
         }
         let rules = AccountPlans(self.accounts.clone()).rules(account).await?;
-        let all = self.streams_with_totals(account).await?.into_iter().filter(|(row, _)| query.stream.as_ref().is_none_or(|s| *s == row.id));
-        let mut rest: Vec<(StreamRow, StreamTotals)> = all.filter(|(row, _)| query.after.as_ref().is_none_or(|after| row.id > *after)).collect();
+        let all =
+            self.streams_with_totals(account).await?.into_iter().filter(|(row, _)| query.stream.as_ref().is_none_or(|s| *s == row.id));
+        let mut rest: Vec<(StreamRow, StreamTotals)> =
+            all.filter(|(row, _)| query.after.as_ref().is_none_or(|after| row.id > *after)).collect();
         rest.sort_by(|a, b| a.0.id.cmp(&b.0.id));
         let more = rest.len() > query.limit;
         rest.truncate(query.limit);

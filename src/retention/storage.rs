@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn the_pace_is_the_mean_of_the_last_days() {
         let day = |n| start_of(n).saturating_add_micros(1);
-        let added = BTreeMap::from([(60, 9000), (80, 100), (81, 0), (82, 200)]);
+        let added = BTreeMap::from([(50, 9000), (80, 100), (81, 0), (82, 200)]);
         assert_eq!(per_day(&added, &StreamTotals::default(), day(84)), 75, "four days, one of them without a row");
         let fresh = StreamTotals { first_start: Some(day(84)), bytes: 1000, ..StreamTotals::default() };
         assert_eq!(per_day(&BTreeMap::new(), &fresh, day(84).saturating_add_micros(DAY_US / 4)), 4000);

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::super::{BlockBrief, BlockSums, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweepSummary, SweptRow};
+use super::super::{
+    BlockBrief, BlockSums, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweepSummary, SweptRow,
+};
 use super::error::{damaged, id_bytes, json, parse, signed, sql, unsigned};
 use super::holds::block_is_held;
 use super::{SqliteDb, audit, commit, holds};

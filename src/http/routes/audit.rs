@@ -51,23 +51,13 @@ struct Wanted {
 #[into_params(parameter_in = Query)]
 struct Page {
     /// `asc` (the oldest first, as it comes) or `desc`.
-    #[serde(default)]
-    order: Order,
+    order: Option<String>,
     /// With `asc` only records after this number: the next page.
     after: Option<u64>,
     /// With `desc` only records before this number: the next page.
     before: Option<u64>,
     /// At most so many, 1 to 1,000. Missing: 1,000.
     limit: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = AuditOrder)]
-enum Order {
-    #[default]
-    Asc,
-    Desc,
 }
 
 /// Something that happened.
@@ -114,11 +104,16 @@ async fn list_records(
     if !(1..=RECORDS_MAX).contains(&limit) {
         return wrong("`limit` is 1 to 1000.");
     }
-    let records = match asked.order {
-        Order::Asc if query.person.is_some() || asked.before.is_some() => return wrong("`person` and `before` need `order=desc`."),
-        Order::Desc if asked.after.is_some() => return wrong("`after` is for `order=asc`; give `before`."),
-        Order::Asc => state.db.audit_records(&query, asked.after.unwrap_or(0), limit).await?,
-        Order::Desc => state.db.newest_audit_records(&query, asked.before.unwrap_or(u64::MAX), limit).await?,
+    let newest_first = match asked.order.as_deref() {
+        None | Some("asc") => false,
+        Some("desc") => true,
+        Some(_) => return wrong("`order` is `asc` or `desc`."),
+    };
+    let records = match newest_first {
+        false if query.person.is_some() || asked.before.is_some() => return wrong("`person` and `before` need `order=desc`."),
+        true if asked.after.is_some() => return wrong("`after` is for `order=asc`; give `before`."),
+        false => state.db.audit_records(&query, asked.after.unwrap_or(0), limit).await?,
+        true => state.db.newest_audit_records(&query, asked.before.unwrap_or(u64::MAX), limit).await?,
     };
     let next = records.last().filter(|_| records.len() == limit as usize).map(|r| r.n);
     Ok(Json(AuditPage { records: records.into_iter().map(view).collect(), next }))

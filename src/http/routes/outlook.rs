@@ -16,11 +16,7 @@ use crate::media::{AccountId, StreamId};
 use crate::retention::{Ahead, Amount, Expiry, Kept, KeptQuery};
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(show_ahead))
-        .routes(routes!(show_expiry))
-        .routes(routes!(show_kept))
-        .routes(routes!(list_sweeps))
+    OpenApiRouter::new().routes(routes!(show_ahead)).routes(routes!(show_expiry)).routes(routes!(show_kept)).routes(routes!(list_sweeps))
 }
 
 const DAYS_DEFAULT: i64 = 7;
