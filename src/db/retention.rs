@@ -46,6 +46,12 @@ impl HoldRow {
         let over = self.released.as_ref().map(|(_, at)| *at).into_iter().chain(self.hold.expires_at).min();
         self.placed_at <= t && over.is_none_or(|over| t < over)
     }
+    /// Whether it keeps anything from what is done at `now`, whatever the clock says: where that has gone back, one that was placed
+    /// "later" is there all the same.
+    pub fn keeps_from(&self, now: Timestamp) -> bool {
+        let lasts = self.released.is_none() && self.hold.expires_at.is_none_or(|over| now < over);
+        lasts || self.active_at(now)
+    }
 }
 
 /// A hold that has just been placed.

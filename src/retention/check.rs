@@ -67,7 +67,7 @@ async fn overdue(
     // As it was then: what a downgrade or a cap of yesterday gives up is not late.
     let then = (now - settings.grace).saturating_add_micros(-SLACK_US);
     let decided = Decided::of(db, &row.id).await?;
-    let (judge_then, judge_now) = (decided.judge_at(rules, then), decided.judge_at(rules, now));
+    let (judge_then, judge_now) = (decided.judge_at(rules, then), decided.judge_now(rules, now));
     let Some(until) = judge_then.window_start().min(judge_now.window_start()) else { return Ok(()) };
     let mut rest = TimeRange::new(Timestamp::MIN, until).ok();
     while let Some(range) = rest {

@@ -12,7 +12,7 @@ use super::forecast::{Amount, PAGE, expired_page, leaving_by};
 use super::guard::{Stop, Unforeseen, check_amount, check_clock};
 use super::judge::{AccountRules, Judge, Verdict};
 use super::receipts::make_receipts;
-use super::rules::{Decided, Plans, judge_at, rule_json};
+use super::rules::{Decided, Plans, rule_json};
 use super::window_start::DAY_US;
 use super::{RetentionError, RetentionResult};
 use crate::audit::{Event, acts};
@@ -208,7 +208,7 @@ impl Enforcer {
             };
             known.insert(row.account.clone(), rules.clone());
             let decided = Decided::of(self.db(), &row.id).await?;
-            let judge = decided.judge_at(&rules, now);
+            let judge = decided.judge_now(&rules, now);
             accounts.entry(row.account.clone()).or_default().push(Ruled { row, rules, decided, judge });
         }
         Ok(accounts)
@@ -332,7 +332,7 @@ impl Enforcer {
         for mark in &blocks {
             let stream = &mark.block.stream;
             if !judges.contains_key(stream) {
-                judges.insert(stream.clone(), judge_at(self.db(), stream, &rules, now).await?);
+                judges.insert(stream.clone(), Decided::of(self.db(), stream).await?.judge_now(&rules, now));
             }
         }
         let (kept, mut goes): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|m| judges[&m.block.stream].judge(m.block.range).keeps());

@@ -67,8 +67,14 @@ impl Decided {
         let active = self.holds.iter().filter(|h| h.active_at(t) && Some(h.id) != released);
         Held::new(active.map(|h| HeldRange { hold: h.id, range: h.kept() }).collect())
     }
+    /// For what applied or would apply at `t`.
     pub(super) fn judge_at(&self, rules: &AccountRules, t: Timestamp) -> Judge {
         Judge::at(t, rules, self.cap_at(t), self.held_at(t, None))
+    }
+    /// For what is about to be done: a hold counts from when it was placed, by whatever clock.
+    pub(super) fn judge_now(&self, rules: &AccountRules, now: Timestamp) -> Judge {
+        let kept = self.holds.iter().filter(|h| h.keeps_from(now));
+        Judge::at(now, rules, self.cap_at(now), Held::new(kept.map(|h| HeldRange { hold: h.id, range: h.kept() }).collect()))
     }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod erasures;
 mod bookmarks;
 mod model;
 mod retention;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 pub(crate) use access::*;
 pub(crate) use accounts::*;
 pub(crate) use audit::*;
+pub(crate) use erasures::*;
 pub(crate) use bookmarks::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 pub(crate) use retention::*;
@@ -113,6 +115,11 @@ macro_rules! contract_suite {
             a_stop_lasts_until_it_is_confirmed_and_passed,
             a_sweep_spares_what_it_has_taken,
             forecasts_are_kept_for_a_week,
+            an_erasure_of_what_is_held_is_refused_and_changes_nothing,
+            an_erasure_hides_first_and_is_over_when_its_bytes_are_gone,
+            a_block_of_which_nothing_is_left_goes_and_is_known,
+            a_receipt_is_made_once_and_never_changed,
+            an_attestation_is_kept_for_each_stream_and_day,
             marked_footage_is_found_by_time,
             bookmarks_are_found_by_time_and_by_words,
             a_bookmark_changes_and_goes_with_its_record,

@@ -293,6 +293,21 @@ async fn a_foreign_folder_stops_it_whoever_confirms() {
 }
 
 #[tokio::test]
+async fn a_hold_keeps_its_range_although_the_clock_has_gone_back_behind_it() {
+    let s = Scene::drawn("aaabbb").await;
+    let placed = month_after(40);
+    let mut hold = hold_over(steps(0, 1));
+    hold.expires_at = Some(placed + HOUR);
+    s.archive.db.place_hold(&hold, placed, event("hold.placed")).await.unwrap();
+    s.run(placed + 2 * HOUR).await;
+    assert_eq!(s.picture().await, "ab", "the hold was over");
+    assert!(matches!(s.run(month_after(10)).await.stopped, Some(Stop::ClockBackward { .. })));
+    s.archive.db.confirm_retention(event("retention.confirmed")).await.unwrap();
+    assert_eq!(s.run(month_after(10)).await.stopped, None);
+    assert_eq!(s.picture().await, "Ab", "and is there again");
+}
+
+#[tokio::test]
 async fn a_folder_that_was_put_right_can_be_confirmed() {
     let s = Scene::drawn("aaabbb").await;
     let (clock, lock) = (crate::clock::ManualClock::at(at(0)), s.archive.root.file("retention.lock"));

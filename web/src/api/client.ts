@@ -4,6 +4,7 @@
  */
 import { type Range } from '../time/range';
 import { type WallUs, toRfc3339 } from '../time/timestamp';
+import { hearDate } from './clock';
 import { type Problem, type Result, problemOf } from './problem';
 import type { Coverage, LinkInfo, RetentionStatus, Session, Stream } from './types';
 
@@ -136,6 +137,8 @@ export async function send(url: string, options: RequestInit): Promise<Result<Re
   const timeout = AbortSignal.timeout(patienceMs);
   try {
     const response = await fetch(url, { credentials: 'same-origin', ...options, signal: options.signal ?? timeout });
+    // What comes out of a cache is dated when it went in.
+    if (!response.headers.get('cache-control')?.includes('max-age')) hearDate(response.headers.get('date'));
     return response.ok ? { ok: true, value: response } : { ok: false, problem: await problemOf(response) };
   } catch {
     return failure(options.signal?.aborted ? 'aborted' : 'unreachable');

@@ -10,6 +10,15 @@ export function hearClock(recorderNow: WallUs): void {
   if (Math.abs(ahead - aheadUs) > SECOND_US) aheadUs = ahead;
 }
 
+/** Whole seconds only, and on its way for a while: believed where ours is off by more than that. */
+const roughUs = 5 * SECOND_US;
+
+/** Every answer has a `Date`: before the first coverage is asked for, what is live depends on it. */
+export function hearDate(date: string | null): void {
+  const there = date === null ? Number.NaN : Date.parse(date);
+  if (!Number.isNaN(there) && Math.abs(fromMs(there) - recorderNow()) > roughUs) hearClock(fromMs(there));
+}
+
 export function recorderNow(): WallUs {
   return wallUs(fromMs(Date.now()) + aheadUs);
 }
