@@ -21,12 +21,12 @@ use rustix::time::{ClockId, clock_gettime};
 use tower::ServiceExt;
 
 use retroview::clock::{Clock, SystemClock};
-use retroview::db::{DbResult, IndexChange, NewStream, sqlite};
+use retroview::db::{AuditVerifier, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
-use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
+use retroview::http::{HttpSettings, Installation, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
-use retroview::ingest::protocol::PushFormat;
-use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
+use retroview::ingest::protocol::{PushFormat, Sight};
+use retroview::ingest::{LookError, Publication, PublishError, SourcePolicy, SourceSpec, StreamStatus};
 use retroview::media::{
     AccountId, AudioTrack, BlockId, BlockInfo, BlockState, RunId, RunInfo, SegmentEntry, SegmentTable, StreamId, Timestamp, VideoTrack,
 };
@@ -174,6 +174,9 @@ impl Recorder for NoRecorder {
     async fn publish(&self, _: &StreamId, _: PushFormat) -> Result<Publication, PublishError> {
         unreachable!("nobody pushes")
     }
+    async fn look(&self, _: &SourceSpec) -> Result<Sight, LookError> {
+        unreachable!("nobody tries sources")
+    }
 }
 
 /// The HTTP side over a day of three streams, and what to ask it.
@@ -210,9 +213,11 @@ async fn served(dir: &std::path::Path) -> Served {
     let root = MediaRoot::open_or_create(&dir.join("media"), None).expect("a media folder");
     let lock_file = dir.join("retention.lock");
     let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), clock.clone(), &lock_file);
-    let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
     let sources = SourcePolicy::new(&[] as &[&str], &[] as &[&str]).expect("no networks, no folders");
     let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let verifier = AuditVerifier::new(db.clone(), || SystemClock.now());
+    let installation = Installation { root: root.clone(), min_free_bytes: 0, started_at: clock.now() };
+    let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
     let services = Services {
         db,
         clock,
@@ -224,6 +229,8 @@ async fn served(dir: &std::path::Path) -> Served {
         settings: HttpSettings::default(),
         retention,
         views: ViewLog::default(),
+        verifier,
+        installation,
     };
     Served { router: router(Arc::new(services)), token, ends }
 }
