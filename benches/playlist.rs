@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use retroview::clock::{Clock, SystemClock};
 use retroview::db::{AuditVerifier, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
+use retroview::exports::{ExportSettings, Exports};
 use retroview::http::{HttpSettings, Installation, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::{PushFormat, Sight};
@@ -218,6 +219,9 @@ async fn served(dir: &std::path::Path) -> Served {
     let verifier = AuditVerifier::new(db.clone(), || SystemClock.now());
     let installation = Installation { root: root.clone(), min_free_bytes: 0, started_at: clock.now() };
     let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
+    let export_settings =
+        ExportSettings { folder: dir.join("exports"), keep: Duration::from_secs(86_400), max_bytes: 1 << 30, min_free_bytes: 0 };
+    let exports = Exports::new(db.clone(), clock.clone(), playback.clone(), export_settings);
     let services = Services {
         db,
         clock,
@@ -228,6 +232,7 @@ async fn served(dir: &std::path::Path) -> Served {
         metrics,
         settings: HttpSettings::default(),
         retention,
+        exports,
         views: ViewLog::default(),
         verifier,
         installation,

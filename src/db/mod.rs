@@ -13,9 +13,11 @@ mod checkpoint;
 #[cfg(test)]
 pub(crate) mod contract;
 mod erasure;
+mod exports;
 mod keys;
 mod papers;
 mod retention;
+mod shares;
 pub mod sqlite;
 mod storage;
 mod verification;
@@ -83,11 +85,13 @@ pub enum DbError {
 }
 
 pub use erasure::{ErasedBlock, ErasureRow, ErasureRows, NewErasure};
+pub use exports::{ExportEnd, ExportFile, ExportFormat, ExportRow, ExportRows, ExportState, NewExport};
 pub use papers::{NewReceipt, PaperRows, ReceiptKind, ReceiptRow};
 pub use retention::{
     BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
     SweepRow, SweepSummary, SweptRow,
 };
+pub use shares::{ShareRow, ShareRows};
 
 pub use storage::{StorageChanges, StorageDay, StorageRows};
 pub use verification::{AuditVerifier, Verification, VerificationState};
@@ -358,6 +362,8 @@ pub trait Database:
     + PaperRows
     + StorageRows
     + BookmarkRows
+    + ShareRows
+    + ExportRows
     + Health
 {
 }
@@ -375,6 +381,8 @@ impl<T> Database for T where
         + PaperRows
         + StorageRows
         + BookmarkRows
+        + ShareRows
+        + ExportRows
         + Health
 {
 }

@@ -16,6 +16,7 @@ use crate::bookmarks::Bookmarks;
 use crate::clock::SharedClock;
 use crate::db::{AccountRow, AuditVerifier, Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
+use crate::exports::Exports;
 use crate::ingest::SourcePolicy;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
@@ -61,6 +62,7 @@ pub struct Services {
     pub metrics: PrometheusHandle,
     pub settings: HttpSettings,
     pub retention: Retention,
+    pub exports: Exports,
     /// Who sees what, until it is recorded.
     pub views: ViewLog,
     pub verifier: AuditVerifier,

@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use retroview::clock::{Clock, ManualClock, SharedClock};
 use retroview::db::{AuditVerifier, Db, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
+use retroview::exports::{ExportSettings, Exports};
 use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput};
 use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read};
 use retroview::http::{HttpSettings, Installation, Recorder, Services, ViewLog, router};
@@ -133,6 +134,9 @@ impl Archive {
         let lock_file = dir.path().join("retention.lock");
         let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), shared.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index.clone(), files, shared.clone()).with_decoders(decoders);
+        let export_settings =
+            ExportSettings { folder: dir.path().join("exports"), keep: Duration::from_secs(86_400), max_bytes: 1 << 30, min_free_bytes: 0 };
+        let exports = Exports::new(db.clone(), shared.clone(), playback.clone(), export_settings);
         let services = Services {
             db: db.clone(),
             clock: shared,
@@ -143,6 +147,7 @@ impl Archive {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             settings: HttpSettings::default(),
             retention: retention.clone(),
+            exports,
             views: ViewLog::default(),
             verifier: AuditVerifier::new(db.clone(), || at(86_400.0)),
             installation: Installation { root: root.clone(), min_free_bytes: 0, started_at: at(86_400.0) },

@@ -10,6 +10,7 @@ mod bookmarks;
 mod erasures;
 mod model;
 mod retention;
+mod shares;
 mod storage;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub(crate) use bookmarks::*;
 pub(crate) use erasures::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 pub(crate) use retention::*;
+pub(crate) use shares::*;
 pub(crate) use storage::*;
 
 use super::*;
@@ -123,6 +125,9 @@ macro_rules! contract_suite {
             marked_footage_is_found_by_time,
             bookmarks_are_found_by_time_and_by_words,
             a_bookmark_changes_and_goes_with_its_record,
+            shares_are_found_by_secret_and_by_cookie_until_they_are_revoked,
+            exports_run_one_after_the_other_and_end_once,
+            erasures_are_found_by_what_they_touch_and_when_they_were_asked_for,
             random_histories_agree_with_a_simple_model,
         );
     };

@@ -13,6 +13,7 @@ mod bookmarks;
 mod commit;
 mod erasures;
 mod error;
+mod exports;
 mod footage;
 mod gaps;
 mod holds;
@@ -22,6 +23,7 @@ pub(crate) mod meddle;
 mod papers;
 mod recount;
 mod retention;
+mod shares;
 mod storage;
 mod streams;
 #[cfg(test)]

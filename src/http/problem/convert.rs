@@ -8,6 +8,7 @@ use crate::accounts::AccountsError;
 use crate::bookmarks::BookmarkError;
 use crate::db::DbError;
 use crate::entitlement::{EntitlementError, Limit};
+use crate::exports::ExportError;
 use crate::media::{EmptyRange, IdError, TimestampError};
 use crate::playback::PlaybackError;
 use crate::retention::RetentionError;
@@ -67,11 +68,16 @@ impl From<EntitlementError> for Problem {
             | EntitlementError::NoRights
             | EntitlementError::UnknownVerb(_)
             | EntitlementError::WeakPassword
+            | EntitlementError::Share(_)
             | EntitlementError::OutlivesMaker(_)
             | EntitlementError::AlreadyExpired => Problem::new(Code::InvalidValue, sentence),
             EntitlementError::UnknownUser(_) => Problem::new(Code::UnknownUser, sentence),
             EntitlementError::UnknownSession(_) => Problem::new(Code::UnknownSession, sentence),
             EntitlementError::UnknownToken(_) => Problem::new(Code::UnknownToken, sentence),
+            EntitlementError::UnknownShare => Problem::new(Code::UnknownShare, sentence),
+            EntitlementError::ShareRevoked => Problem::new(Code::ShareRevoked, sentence),
+            EntitlementError::ShareExpired => Problem::new(Code::ShareExpired, sentence),
+            EntitlementError::ShareEnded => Problem::new(Code::ShareEnded, sentence),
             EntitlementError::UnknownLink => Problem::new(Code::UnknownLink, sentence),
             EntitlementError::LinkUsed => Problem::new(Code::LinkUsed, sentence),
             EntitlementError::LinkExpired => Problem::new(Code::LinkExpired, sentence),
@@ -119,6 +125,23 @@ impl From<BookmarkError> for Problem {
             BookmarkError::Entitlement(error) => return error.into(),
             BookmarkError::Unknown(_) => Code::UnknownBookmark,
             BookmarkError::Value(_) => Code::InvalidValue,
+        };
+        Problem::new(code, sentence_of(&error.to_string()))
+    }
+}
+
+impl From<ExportError> for Problem {
+    fn from(error: ExportError) -> Self {
+        let code = match error {
+            ExportError::Entitlement(error) => return error.into(),
+            ExportError::Playback(error) => return error.into(),
+            ExportError::Db(error) => return error.into(),
+            ExportError::Io { .. } => return Problem::internal(error),
+            ExportError::Unknown(_) => Code::UnknownExport,
+            ExportError::Value(_) => Code::InvalidValue,
+            ExportError::NoFile(_) => Code::NoFile,
+            ExportError::Erased => Code::Erased,
+            ExportError::NoRoom { .. } => Code::NoRoom,
         };
         Problem::new(code, sentence_of(&error.to_string()))
     }

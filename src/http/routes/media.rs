@@ -156,7 +156,7 @@ fn block_body(playback: Playback, part: BlockPart, range: std::ops::Range<u64>) 
 }
 
 fn immutable(token: &SignedToken) -> header::HeaderValue {
-    if token.0.is_some() { IMMUTABLE_SHARED } else { IMMUTABLE }
+    if token.opens() { IMMUTABLE_SHARED } else { IMMUTABLE }
 }
 
 fn name_of<'a>(file: &'a str, suffix: &str) -> HttpResult<&'a str> {

@@ -9,6 +9,7 @@ mod clips;
 mod coverage;
 mod document;
 mod erasures;
+mod exports;
 mod frames;
 mod health;
 mod holds;
@@ -24,6 +25,7 @@ mod retention;
 mod session;
 mod sessions;
 mod setup;
+mod shares;
 mod signing_keys;
 mod storage;
 mod streams;
@@ -65,6 +67,8 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(signing_keys::routes())
         .merge(streams::routes())
         .merge(bookmarks::routes())
+        .merge(shares::routes())
+        .merge(exports::routes())
         .merge(probe::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

@@ -40,6 +40,8 @@ struct System {
     audit: VerificationView,
     /// Asked for, and not through yet.
     erasures_running: u64,
+    /// Those that wait or run.
+    exports_running: u64,
 }
 
 /// A disk.
@@ -89,6 +91,7 @@ async fn show_system(State(state): State<AppState>, who: Principal) -> HttpResul
         checkpoint_at_us: newest_checkpoint(&state).await?.map(Timestamp::as_micros),
         audit: VerificationView::of(&state).await?,
         erasures_running: state.db.unfinished_erasures(1000).await?.len() as u64,
+        exports_running: state.db.exports_to_do().await?,
     }))
 }
 

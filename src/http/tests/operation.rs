@@ -29,6 +29,7 @@ async fn an_operator_sees_how_the_installation_is() {
     assert!(system["database_bytes"].as_u64().unwrap() > 100_000, "{system}");
     assert_eq!((&system["workers"]["not_recording"], &system["retention"]["stopped"]), (&Value::Null, &Value::Null));
     assert_eq!((&system["checkpoint_at_us"], &system["audit"]["ok"], &system["erasures_running"]), (&Value::Null, &Value::Null, &json!(0)));
+    assert_eq!(system["exports_running"], 0);
     app.json_with(&operator, Method::POST, "/v1/audit/checkpoints", &json!({})).await;
     assert_eq!(app.get_with(&operator, "/v1/system").await.json()["checkpoint_at_us"], NOW.as_micros());
 }

@@ -250,7 +250,7 @@ export function drawSmall(canvas: HTMLCanvasElement, { thumb, image }: Small): v
   const ctx = canvas.getContext('2d', { alpha: false });
   if (!ctx) return;
   const [w, h] = thumb.w > 0 ? [thumb.w, thumb.h] : [image.width, image.height];
-  ctx.imageSmoothingQuality = 'high';
+  ctx.imageSmoothingQuality = 'medium';
   ctx.fillRect(0, 0, canvas.width, canvas.height);
   const scale = Math.min(canvas.width / w, canvas.height / h);
   const [width, height] = [w * scale, h * scale];

@@ -178,7 +178,8 @@ async function aim(page: Page, clips: readonly Clip[], clip: Clip): Promise<Aim>
   const box = await page.locator('.time-bar canvas').first().boundingBox();
   if (!box) throw new Error('no timeline');
   const overviewY = box.y + box.height - 12;
-  const bandY = box.y + 62;
+  // Just below the ruler: in the middle of the band there may be the button that leads back to what is playing.
+  const bandY = box.y + 44;
   const [first, last] = [nth(clips, 0).start, Date.now()];
   const air = Math.max(minuteMs, (last - first) * 0.02);
   const share = (clip.start - first + air) / (last - first + 2 * air);

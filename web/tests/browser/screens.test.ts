@@ -1,7 +1,7 @@
 /** Pictures of every page for people to look at: `RETROVIEW_SCREENS=folder npm run test:browser -- screens`. */
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
-import { day, nextDay } from './footage';
+import { cams, day, nextDay } from './footage';
 import { Visit } from './page';
 
 const folder = process.env['RETROVIEW_SCREENS'];
@@ -116,5 +116,38 @@ describe.skipIf(!folder)('screens', () => {
         });
       }
     }
+  }
+
+  for (const [size, [width, height]] of Object.entries(sizes)) {
+    test(`side by side, ${size}`, async () => {
+      const narrow = size === 'narrow';
+      const visit = await Visit.open({
+        viewport: { width, height },
+        locale: narrow ? 'fr-FR' : 'en-GB',
+        colorScheme: size === 'medium' ? 'dark' : 'light',
+      });
+      const shoot = (name: string) =>
+        visit.page.screenshot({ path: join(folder ?? '', `wall-${name}-${size}.png`), fullPage: narrow });
+      await visit.signIn();
+      for (const [name, streams] of [
+        ['four', ['cam1', 'cam2', 'yard', 'road']],
+        ['nine', [...cams, 'attic', 'road']],
+      ] as const) {
+        await visit.page.goto(`/#/wall/${streams.join(',')}?t=${day}T10:00:22Z`);
+        await visit.page.reload();
+        await visit.page.locator('[data-phase=showing]').nth(2).waitFor();
+        await visit.page.waitForTimeout(2500);
+        await shoot(name);
+      }
+      await visit.page.keyboard.press('2');
+      await visit.page.waitForTimeout(500);
+      await shoot('enlarged');
+      await visit.page.goto('/#/wall');
+      await visit.page.locator('.empty button').click();
+      await visit.page.getByRole('dialog').waitFor();
+      await shoot('picking');
+      visit.complaints.length = 0;
+      await visit.close();
+    });
   }
 });
