@@ -23,10 +23,11 @@ use tower::ServiceExt;
 use retroview::clock::{Clock, SystemClock};
 use retroview::db::{DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
+use retroview::exports::{ExportSettings, Exports};
 use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
-use retroview::ingest::protocol::PushFormat;
-use retroview::ingest::{Publication, PublishError, SourcePolicy, StreamStatus};
+use retroview::ingest::protocol::{PushFormat, Sight};
+use retroview::ingest::{LookError, Publication, PublishError, SourcePolicy, SourceSpec, StreamStatus};
 use retroview::media::{
     AccountId, AudioTrack, BlockId, BlockInfo, BlockState, RunId, RunInfo, SegmentEntry, SegmentTable, StreamId, Timestamp, VideoTrack,
 };
@@ -174,6 +175,9 @@ impl Recorder for NoRecorder {
     async fn publish(&self, _: &StreamId, _: PushFormat) -> Result<Publication, PublishError> {
         unreachable!("nobody pushes")
     }
+    async fn look(&self, _: &SourceSpec) -> Result<Sight, LookError> {
+        unreachable!("nobody looks")
+    }
 }
 
 /// The HTTP side over a day of three streams, and what to ask it.
@@ -213,6 +217,8 @@ async fn served(dir: &std::path::Path) -> Served {
     let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
     let sources = SourcePolicy::new(&[] as &[&str], &[] as &[&str]).expect("no networks, no folders");
     let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let nowhere = ExportSettings { folder: dir.join("exports"), keep: Duration::ZERO, max_bytes: 0, min_free_bytes: 0 };
+    let exports = Exports::new(db.clone(), clock.clone(), playback.clone(), nowhere);
     let services = Services {
         db,
         clock,
@@ -223,6 +229,7 @@ async fn served(dir: &std::path::Path) -> Served {
         metrics,
         settings: HttpSettings::default(),
         retention,
+        exports,
         views: ViewLog::default(),
     };
     Served { router: router(Arc::new(services)), token, ends }

@@ -28,6 +28,7 @@
 //! | [`retention`] | judge, mark, grace, sweep: how long footage stays |
 //! | [`bookmarks`] | moments and ranges to find again |
 //! | [`playback`] | playlists, ranges, clips, frames |
+//! | [`exports`] | footage written into files, in the background |
 //! | [`http`] | axum, and nothing else that knows axum |
 //!
 //! ARCHITECTURE.md walks through them; `tests/rooms.rs` holds which may use which.
@@ -45,6 +46,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod entitlement;
+pub mod exports;
 pub mod ffmpeg;
 pub mod http;
 pub mod index;

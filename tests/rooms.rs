@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms it may name.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("media", &[]),
     ("audit", &["media"]),
     ("plans", &["media"]),
@@ -22,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("retention", &["media", "audit", "clock", "store", "db", "index", "entitlement", "accounts"]),
     ("bookmarks", &["media", "audit", "db", "entitlement"]),
     ("playback", &["media", "audit", "clock", "store", "db", "index", "entitlement", "ffmpeg"]),
+    ("exports", &["media", "audit", "clock", "db", "index", "entitlement", "playback"]),
     ("ingest", &["media", "audit", "clock", "ffmpeg", "segment", "store", "db", "index", "telemetry"]),
     (
         "http",
@@ -38,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "bookmarks",
             "retention",
             "playback",
+            "exports",
             "ingest",
             "telemetry",
         ],
@@ -58,6 +60,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "accounts",
             "retention",
             "playback",
+            "exports",
             "ingest",
             "http",
             "ffmpeg",

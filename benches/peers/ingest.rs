@@ -64,7 +64,7 @@ pub fn transport_stream(dir: &Path, minutes: u32) -> PathBuf {
     whole
 }
 
-fn run_ffmpeg(command: &mut Command) {
+pub fn run_ffmpeg(command: &mut Command) {
     let status = command.stdin(Stdio::null()).status().expect("ffmpeg is installed");
     assert!(status.success(), "{command:?} ended with {status}");
 }
@@ -74,6 +74,8 @@ fn import(bench: &Bench, source: &Path, round: usize) -> f64 {
     let retroview = |args: &[&str]| {
         let mut c = Command::new(&bench.retroview);
         c.args(args).env("RETROVIEW_DATA_DIR", &data).stdin(Stdio::null()).stdout(Stdio::null());
+        // The peer makes none; what they cost is a section of its own.
+        c.env("RETROVIEW_MEDIA_THUMBNAILS", "false");
         c
     };
     assert!(retroview(&["streams", "add", "bench", "push:"]).status().expect("the binary starts").success());

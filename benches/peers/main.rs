@@ -4,7 +4,7 @@
 //! sides in turn, several times, and takes the median of the pairwise ratios: shared machines drift by half
 //! between runs, ratios of neighbours do not.
 //!
-//! Arguments: the names of the sections to run (`ingest`, `serve`, `live`, `sweep`); none means all.
+//! Arguments: the names of the sections to run (`ingest`, `thumbnails`, `serve`, `live`, `sweep`); none means all.
 
 mod cpu;
 mod ingest;
@@ -14,6 +14,7 @@ mod push;
 mod serve;
 mod service;
 mod sweep;
+mod thumbnails;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,8 +51,13 @@ fn main() -> ExitCode {
     let bench = Bench { dir, retroview: PathBuf::from(env!("CARGO_BIN_EXE_retroview")) };
 
     let mut figures = Vec::new();
-    let sections =
-        [("ingest", ingest::run as fn(&Bench) -> Vec<Figure>), ("serve", serve::run), ("live", live::run), ("sweep", sweep::run)];
+    let sections = [
+        ("ingest", ingest::run as fn(&Bench) -> Vec<Figure>),
+        ("thumbnails", thumbnails::run),
+        ("serve", serve::run),
+        ("live", live::run),
+        ("sweep", sweep::run),
+    ];
     for (name, section) in sections {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
             eprintln!("… {name}");

@@ -17,6 +17,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, Origin};
 use crate::db::Db;
 use crate::entitlement::{Access, AccessSettings, Windows};
+use crate::exports::{ExportSettings, Exports};
 use crate::ffmpeg::DecoderPool;
 use crate::http::{self, HttpSettings, ServeLimits, Services, ViewLog};
 use crate::index::Index;
@@ -37,6 +38,7 @@ pub struct Service {
     stop_http: CancellationToken,
     views: ViewLog,
     enforcing: JoinHandle<()>,
+    exporting: JoinHandle<()>,
     db: Db,
     clock: SharedClock,
     _lock: DataDirLock,
@@ -64,11 +66,20 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         .map_err(|e| step("start workers")(e.into()))?;
     let views = ViewLog::default();
     let retention = retention(config, opened.index.clone(), &opened.root, opened.clock.clone());
+    let playback = playback(&opened, retention.windows())?;
+    let export_settings = ExportSettings {
+        folder: config.exports_dir(),
+        keep: config.exports.keep,
+        max_bytes: config.exports.max_bytes,
+        min_free_bytes: config.media.min_free_bytes,
+    };
+    let exports = Exports::new(opened.db().clone(), opened.clock.clone(), playback.clone(), export_settings);
     let state = Arc::new(Services {
         db: opened.db().clone(),
         clock: opened.clock.clone(),
         access,
-        playback: playback(&opened, retention.windows())?,
+        playback,
+        exports: exports.clone(),
         retention: retention.clone(),
         recorder: Arc::new(supervisor.clone()),
         sources,
@@ -86,6 +97,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
     tokio::spawn(keep_metrics_small(metrics));
     tokio::spawn(super::checkpoints::keep(config.audit.checkpoints.clone(), opened.db().clone(), opened.clock.clone()));
     record_start(config, opened.db(), opened.clock.now()).await;
+    let exporting = tokio::spawn(exports.run());
     let enforcing = tokio::spawn(enforce(retention, config.retention.interval, opened.clock.clone()));
     tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
     let stop_http = CancellationToken::new();
@@ -94,7 +106,7 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
     let super::Claim { listener, lock, .. } = opened.claim;
     let http = tokio::spawn(http::serve(listener, http::router(state), limits, stop_http.clone()));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-    Ok(Service { address, supervisor, http, stop_http, views, enforcing, db, clock, _lock: lock })
+    Ok(Service { address, supervisor, http, stop_http, views, enforcing, exporting, db, clock, _lock: lock })
 }
 
 impl Service {
@@ -121,6 +133,8 @@ impl Service {
     async fn end(self) {
         // Cut short at any line, it goes on from there with the next run.
         self.enforcing.abort();
+        // What is being written begins anew with the next start.
+        self.exporting.abort();
         self.stop_http.cancel();
         tokio::join!(self.supervisor.shutdown(), async {
             if let Err(error) = self.http.await {
@@ -275,6 +289,7 @@ fn worker_config(config: &Config, root: &MediaRoot) -> WorkerConfig {
         backoff_max_us: us(ingest.backoff_max),
         forbidden_networks: ingest.forbidden_networks.clone(),
         file_roots: ingest.file_roots.clone(),
+        thumbnails: media.thumbnails,
         lock_file: None,
     }
 }

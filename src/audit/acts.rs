@@ -13,6 +13,18 @@ pub const STREAM_REMOVED: Act = Act("stream.removed");
 pub const STREAM_RESTORED: Act = Act("stream.restored");
 /// Somebody without credentials of their own may see this range from now on.
 pub const RANGE_SHARED: Act = Act("range.shared");
+/// The first time, and then once an hour at most.
+pub const SHARE_OPENED: Act = Act("share.opened");
+pub const SHARE_REVOKED: Act = Act("share.revoked");
+pub const EXPORT_ASKED: Act = Act("export.asked");
+pub const EXPORT_CANCELLED: Act = Act("export.cancelled");
+pub const EXPORT_FAILED: Act = Act("export.failed");
+/// Its file went, because somebody said so.
+pub const EXPORT_REMOVED: Act = Act("export.removed");
+/// Its file went, because its time was up.
+pub const EXPORT_EXPIRED: Act = Act("export.expired");
+/// Its file went, because footage in it was erased.
+pub const EXPORT_WITHDRAWN: Act = Act("export.withdrawn");
 pub const BOOKMARK_ADDED: Act = Act("bookmark.added");
 pub const BOOKMARK_CHANGED: Act = Act("bookmark.changed");
 pub const BOOKMARK_REMOVED: Act = Act("bookmark.removed");

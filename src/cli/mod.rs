@@ -25,6 +25,7 @@ mod output;
 mod papers;
 mod retention;
 mod serve;
+mod shares;
 mod streams;
 mod subscription;
 mod tokens;
@@ -87,6 +88,8 @@ enum Command {
     Holds(holds::HoldsArgs),
     /// Moments and ranges to find again: list, add, remove.
     Bookmarks(bookmarks::BookmarksArgs),
+    /// Ranges shown to people without an account, by a link: create, list, revoke.
+    Shares(shares::SharesArgs),
     /// Who can sign in.
     Users(users::UsersArgs),
     /// A signed address for a player that cannot send headers.
@@ -135,6 +138,7 @@ fn run(args: Vec<OsString>) -> Exit {
         Command::Keys(args) => keys::run(args, &context),
         Command::Retention(args) => retention::run(args, &context),
         Command::Holds(args) => holds::run(args, &context),
+        Command::Shares(args) => shares::run(args, &context),
         Command::Bookmarks(args) => bookmarks::run(args, &context),
         Command::Users(args) => users::run(args, &context),
         Command::Url(args) => url::run(args, &context),

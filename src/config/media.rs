@@ -19,6 +19,8 @@ pub struct Media {
     pub stop_first_step_bytes: u64,
     /// Zero: every segment is synced before anyone sees it.
     pub sync_interval: Duration,
+    /// Small pictures for scrubbing.
+    pub thumbnails: bool,
 }
 
 impl Media {
@@ -61,6 +63,7 @@ impl Media {
                 "A power cut loses at most this much; 0s syncs every segment.",
                 values::duration("0s", "1m"),
             ),
+            thumbnails: r.get("media.thumbnails", "true", "Keep a small picture of every ten seconds, for scrubbing.", values::flag),
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod access;
 mod audit;
+mod exports;
 mod ingest;
 mod load;
 mod log;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 
 pub use access::Access;
 pub use audit::Audit;
+pub use exports::Exports;
 pub use ingest::Ingest;
 pub use load::{DEFAULT_FILE, Inputs};
 pub use log::{Log, LogFormat};
@@ -45,6 +47,7 @@ pub struct Config {
     pub media: Media,
     pub ingest: Ingest,
     pub retention: Retention,
+    pub exports: Exports,
     pub audit: Audit,
     pub access: Access,
     pub log: Log,
@@ -64,11 +67,12 @@ impl Config {
         let media = Media::read(&mut reader, &data_dir);
         let ingest = Ingest::read(&mut reader);
         let retention = Retention::read(&mut reader);
+        let exports = Exports::read(&mut reader);
         let audit = Audit::read(&mut reader, &data_dir);
         let access = Access::read(&mut reader);
         let log = Log::read(&mut reader);
         let settings = reader.finish()?;
-        Ok(Config { data_dir, server, media, ingest, retention, audit, access, log, settings })
+        Ok(Config { data_dir, server, media, ingest, retention, exports, audit, access, log, settings })
     }
 
     pub fn database_path(&self) -> PathBuf {
@@ -81,6 +85,10 @@ impl Config {
     /// Held (flock) by the one run of retention, of the service or of a command.
     pub fn retention_lock_path(&self) -> PathBuf {
         self.data_dir.join("retention.lock")
+    }
+    /// Files of exports.
+    pub fn exports_dir(&self) -> PathBuf {
+        self.data_dir.join("exports")
     }
     /// Sockets between the processes of one service.
     pub fn run_dir(&self) -> PathBuf {

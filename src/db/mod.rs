@@ -13,9 +13,11 @@ mod checkpoint;
 #[cfg(test)]
 pub(crate) mod contract;
 mod erasure;
+mod exports;
 mod keys;
 mod papers;
 mod retention;
+mod shares;
 pub mod sqlite;
 
 use std::collections::HashMap;
@@ -81,11 +83,13 @@ pub enum DbError {
 }
 
 pub use erasure::{ErasedBlock, ErasureRow, ErasureRows, NewErasure};
+pub use exports::{ExportEnd, ExportFile, ExportFormat, ExportRow, ExportRows, ExportState, NewExport};
 pub use papers::{NewReceipt, PaperRows, ReceiptKind, ReceiptRow};
 pub use retention::{
     BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
     SweepRow, SweptRow,
 };
+pub use shares::{ShareRow, ShareRows};
 
 pub type DbResult<T> = Result<T, DbError>;
 pub type Db = Arc<dyn Database>;
@@ -338,6 +342,8 @@ pub trait Database:
     + ErasureRows
     + PaperRows
     + BookmarkRows
+    + ShareRows
+    + ExportRows
     + Health
 {
 }
@@ -354,6 +360,8 @@ impl<T> Database for T where
         + ErasureRows
         + PaperRows
         + BookmarkRows
+        + ShareRows
+        + ExportRows
         + Health
 {
 }

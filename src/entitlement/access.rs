@@ -8,7 +8,7 @@ use super::password::{self, PasswordGate};
 use super::principal::Proof;
 use super::recent::Recent;
 use super::signing_keys::SigningKeys;
-use super::{Directory, EntitlementError, Principal, Rights, Role, Scope, SignedRange, TOKEN_PREFIX, Verb, Verbs, Visible, secret};
+use super::{Directory, EntitlementError, Principal, Role, Scope, SignedRange, TOKEN_PREFIX, Verb, Verbs, Visible, secret};
 use crate::audit::{Event, acts};
 use crate::clock::SharedClock;
 use crate::db::{Db, SessionRow, UserRow};
@@ -262,15 +262,7 @@ impl Access {
         {
             tracing::warn!(session = row.id, error = &error as &dyn std::error::Error, "note the last use of a session");
         }
-        let principal = Principal {
-            account: user.account,
-            proof: Proof::Session { user: row.user.into(), id: row.id.into() },
-            // A role written by a later version grants nothing here.
-            scopes: user.role.parse::<Role>().map(Role::scopes).unwrap_or_default(),
-            streams: user.streams.map(Into::into),
-            window: None,
-            verbs: Verbs::ALL,
-        };
+        let principal = Principal::of_user(user, &row.id);
         s.recent.put(hash, principal.clone(), monotonic, row.expires_at, looked_up);
         Ok(principal)
     }
@@ -295,15 +287,9 @@ impl Access {
             // A disk that is full must not lock out those who could make room.
             tracing::warn!(token = row.id, error = &error as &dyn std::error::Error, "note the last use of a token");
         }
-        let principal = Principal {
-            scopes: Rights::of(&row).scopes(),
-            account: row.account,
-            proof: Proof::Bearer { token_id: row.id.into() },
-            streams: (!row.streams.is_empty()).then(|| row.streams.into()),
-            window: None,
-            verbs: Verbs::ALL,
-        };
-        s.recent.put(hash, principal.clone(), monotonic, row.expires_at.unwrap_or(Timestamp::MAX), looked_up);
+        let expires_at = row.expires_at.unwrap_or(Timestamp::MAX);
+        let principal = Principal::of_token(row);
+        s.recent.put(hash, principal.clone(), monotonic, expires_at, looked_up);
         Ok(principal)
     }
 
@@ -342,7 +328,7 @@ impl Access {
         if expires_at <= s.clock.now() {
             return Err(EntitlementError::AlreadyExpired);
         }
-        if principal.proof == Proof::Signed {
+        if principal.is_shown() {
             return Err(EntitlementError::SignedCannotSign);
         }
         for verb in Verb::ALL.into_iter().filter(|v| verbs.has(*v)) {

@@ -1,11 +1,12 @@
 //! Who may do what, and which part of a request a viewer may have.
 //!
-//! A request proves who sends it in one of three ways, and each ends in a [`Principal`]:
+//! A request proves who sends it in one of four ways, and each ends in a [`Principal`]:
 //!
 //! | proof | made by | covers |
 //! |---|---|---|
 //! | session cookie | signing in with a password (argon2id) | what the user's role grants; a viewer's streams |
 //! | bearer token `rv_…` | `POST /v1/tokens`, `retroview tokens create` | its role, or its scopes; perhaps only some streams |
+//! | cookie of a share | opening its link; `POST /v1/shares` makes one | viewing streams over one range, as long as its maker may |
 //! | signed playback token | `POST /v1/streams/{stream}/urls` | viewing, pictures or files of one stream over one range until it expires |
 //!
 //! Passwords are chosen by those who use them, with a one-time link that somebody who sees to the account makes for them
@@ -30,11 +31,13 @@ mod access;
 mod directory;
 mod limiter;
 mod links;
+mod maker;
 mod password;
 mod principal;
 mod recent;
 mod role;
 mod secret;
+mod shares;
 mod signed;
 mod signing_keys;
 mod visible;
@@ -45,12 +48,14 @@ use crate::db::DbError;
 use crate::media::{StreamId, Timestamp};
 
 pub use access::{Access, AccessSettings, Caller, Session, ensure_admin, set_password};
-pub use directory::{Directory, FreshLink, LinkKind, NewToken, NewUser, UserChange};
+pub use directory::{Directory, FreshLink, FreshShare, LinkKind, NewShare, NewToken, NewUser, UserChange};
 pub use links::OpenLink;
+pub use maker::on_behalf_of;
 pub use password::MIN_PASSWORD_CHARS;
 pub use principal::{PermittedRange, Principal, Scope, Scopes, Verb, Verbs};
 pub use role::{Rights, Role};
-pub use secret::{TOKEN_PREFIX, readable_password};
+pub use secret::{TOKEN_PREFIX, public_id, readable_password};
+pub use shares::OpenShare;
 pub use signed::SignedRange;
 pub use visible::{Everything, Limit, Visible, Windows};
 
@@ -115,6 +120,17 @@ pub enum EntitlementError {
     LinkUsed,
     #[error("the link is too old; ask for another")]
     LinkExpired,
+    #[error("there is no such share; check that the link is whole")]
+    UnknownShare,
+    #[error("this share was revoked")]
+    ShareRevoked,
+    #[error("this share has expired; ask for another")]
+    ShareExpired,
+    /// Their account, their right to watch, or their token is gone.
+    #[error("whoever made this share may not show it any more")]
+    ShareEnded,
+    #[error("{0}")]
+    Share(String),
     #[error("there is no session `{0}`")]
     UnknownSession(String),
     #[error("these credentials are a program's, not a session")]

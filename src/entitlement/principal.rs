@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::EntitlementError;
 use super::visible::Visible;
+use super::{EntitlementError, Rights, Role};
+use crate::db::{TokenRow, UserRow};
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 
 /// One right. `Admin` includes the others of the account; `Operate` is included in none.
@@ -141,6 +142,11 @@ pub enum Proof {
         token_id: Arc<str>,
     },
     Signed,
+    /// A link that somebody with an account made; its cookie is sent by browsers by themselves, and good for reading only.
+    Shared {
+        /// Its public name.
+        id: Arc<str>,
+    },
     /// The person at the machine: whoever can open the database may do anything anyway.
     CommandLine,
 }
@@ -166,6 +172,31 @@ impl Principal {
         Principal { account, proof: Proof::CommandLine, scopes, streams: None, window: None, verbs: Verbs::ALL }
     }
 
+    /// A user, as their row says now. `session`: the public name of theirs.
+    pub(super) fn of_user(user: UserRow, session: &str) -> Self {
+        Principal {
+            account: user.account,
+            proof: Proof::Session { user: user.name.into(), id: session.into() },
+            // A role written by a later version grants nothing here.
+            scopes: user.role.parse::<Role>().map(Role::scopes).unwrap_or_default(),
+            streams: user.streams.map(Into::into),
+            window: None,
+            verbs: Verbs::ALL,
+        }
+    }
+
+    /// Whoever holds this token.
+    pub(super) fn of_token(token: TokenRow) -> Self {
+        Principal {
+            scopes: Rights::of(&token).scopes(),
+            account: token.account,
+            proof: Proof::Bearer { token_id: token.id.into() },
+            streams: (!token.streams.is_empty()).then(|| token.streams.into()),
+            window: None,
+            verbs: Verbs::ALL,
+        }
+    }
+
     pub fn account(&self) -> &AccountId {
         &self.account
     }
@@ -173,35 +204,36 @@ impl Principal {
     pub fn user(&self) -> Option<&str> {
         match &self.proof {
             Proof::Session { user, .. } => Some(user),
-            Proof::Bearer { .. } | Proof::Signed | Proof::CommandLine => None,
+            Proof::Bearer { .. } | Proof::Signed | Proof::Shared { .. } | Proof::CommandLine => None,
         }
     }
     /// The signed-in user, and the public name of their session.
     pub fn signed_in(&self) -> Option<(&str, &str)> {
         match &self.proof {
             Proof::Session { user, id } => Some((user, id)),
-            Proof::Bearer { .. } | Proof::Signed | Proof::CommandLine => None,
+            Proof::Bearer { .. } | Proof::Signed | Proof::Shared { .. } | Proof::CommandLine => None,
         }
     }
     /// The bearer token that was sent.
     pub fn token_id(&self) -> Option<&str> {
         match &self.proof {
             Proof::Bearer { token_id } => Some(token_id),
-            Proof::Session { .. } | Proof::Signed | Proof::CommandLine => None,
+            Proof::Session { .. } | Proof::Signed | Proof::Shared { .. } | Proof::CommandLine => None,
         }
     }
-    /// For the log: `user admin`, `token t0123456789ab`, `signed cam1`.
+    /// For the log: `user admin`, `token t0123456789ab`, `signed cam1`, `share h0123456789ab`.
     pub fn label(&self) -> String {
         match &self.proof {
             Proof::Session { user, .. } => format!("user {user}"),
             Proof::Bearer { token_id } => format!("token {token_id}"),
             Proof::Signed => format!("signed {}", self.streams.iter().flat_map(|s| s.iter()).map(|s| s.as_str()).collect::<String>()),
+            Proof::Shared { id } => format!("share {id}"),
             Proof::CommandLine => "command line".into(),
         }
     }
     /// Whether a browser would send this proof without being asked to.
     pub fn is_ambient(&self) -> bool {
-        matches!(self.proof, Proof::Session { .. })
+        matches!(self.proof, Proof::Session { .. } | Proof::Shared { .. })
     }
     pub fn scopes(&self) -> Scopes {
         self.scopes
@@ -248,13 +280,25 @@ impl Principal {
         self.account == *account || self.scopes.has(Scope::Operate)
     }
 
+    /// Whether they only hold an address or a link that somebody made for them.
+    pub(super) fn is_shown(&self) -> bool {
+        matches!(self.proof, Proof::Signed | Proof::Shared { .. })
+    }
+    /// The share they hold.
+    pub fn share_id(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Shared { id } => Some(id),
+            Proof::Session { .. } | Proof::Bearer { .. } | Proof::Signed | Proof::CommandLine => None,
+        }
+    }
+
     /// What belongs to people and programs of the account, and is not footage: not for those who only hold an address that was made for
     /// them.
     ///
     /// # Errors
     /// [`EntitlementError::NotOwn`].
     pub fn require_own(&self) -> Result<(), EntitlementError> {
-        if self.proof == Proof::Signed { Err(EntitlementError::NotOwn) } else { Ok(()) }
+        if self.is_shown() { Err(EntitlementError::NotOwn) } else { Ok(()) }
     }
 
     /// What is given away must be had: no credentials make others that open more.

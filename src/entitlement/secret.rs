@@ -25,7 +25,10 @@ pub(super) fn fresh() -> Result<String, EntitlementError> {
 }
 
 /// A public name for something that has a secret: the letter of its kind and 48 random bits, as `t0123456789ab`.
-pub(super) fn public_id(kind: char) -> Result<String, EntitlementError> {
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn public_id(kind: char) -> Result<String, EntitlementError> {
     Ok(format!("{kind}{:012x}", u64::from_be_bytes(random()?) >> 16))
 }
 

@@ -32,7 +32,7 @@ mod reader;
 mod track;
 mod transcode;
 
-pub use decode::{DecoderPool, FrameError, Jpeg, decode_frame, decoder_main, last_picture_is_whole};
+pub use decode::{DecoderPool, FrameError, Jpeg, SmallPictures, decode_frame, decode_small, decoder_main, last_picture_is_whole};
 pub use error::Error;
 pub use init::{InitSegment, init_segment, picture_size};
 pub use input::{Input, OpenOptions, Packet, Read};

@@ -1,14 +1,15 @@
 //! Who is asking. A layer over every route, so a route that forgets about it answers 401.
 //!
 //! Looked at in this order, and the first that is there decides: `Authorization: Bearer rv_…` (or `Basic` with the token as
-//! password, for senders and players that know only that), `token=` in the query (signed playback addresses; reading
-//! only), the session cookie. Credentials that were sent and are wrong are never
+//! password, for senders and players that know only that), `token=` in the query (signed playback addresses, or which share's cookie is
+//! meant; reading only), the session cookie, the cookie of a share (reading only). Credentials that were sent and are wrong are never
 //! passed over for others.
 //!
 //! A browser sends the cookie without asking its user, also when another site makes it. So with a cookie, whatever
 //! is not a plain read needs `X-Retroview: 1`, which another site cannot add without a preflight that we do not
 //! answer, and an `Origin`, when there is one, that is our own.
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
@@ -16,6 +17,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
+use http_body::Body as _;
 
 use super::layers::ENDLESS;
 use super::problem::{Code, HttpResult, Problem};
@@ -24,16 +27,21 @@ use super::web;
 use crate::entitlement::{EntitlementError, Principal};
 
 pub const SESSION_COOKIE: &str = "retroview_session";
+/// The id of the share follows: a browser may have opened several.
+pub const SHARE_COOKIE: &str = "retroview_share_";
+/// How a `token` begins that picks a share's cookie; its id follows. It is no secret.
+pub const SHARE_TOKEN: &str = "share.";
 /// The header that proves a request was made by a script of ours.
 pub const SCRIPT_HEADER: &str = "x-retroview";
 
 /// All that answers without credentials, besides the files of the web app: method and route.
-pub const OPEN: [(Method, &str); 5] = [
+pub const OPEN: [(Method, &str); 6] = [
     (Method::GET, "/healthz"),
     (Method::GET, "/readyz"),
     (Method::POST, "/v1/session"),
     (Method::POST, "/v1/links/show"),
     (Method::POST, "/v1/links/use"),
+    (Method::POST, "/v1/shares/open"),
 ];
 
 /// The layer. Leaves a [`Principal`] in the request's extensions.
@@ -42,12 +50,34 @@ pub async fn authenticate(State(state): State<AppState>, request: Request, next:
     match identify(&state, &parts).await {
         Ok(principal) => {
             tracing::Span::current().record("who", tracing::field::display(principal.label()));
+            let share = principal.share_id().and_then(|_| share_meant(&parts.uri, &parts.headers)).map(str::to_owned);
             parts.extensions.insert(principal);
+            if let Some(cookie) = share {
+                return shown_as_long(state, cookie, next.run(Request::from_parts(parts, body)).await);
+            }
         }
         Err(_) if is_open(&parts) => {}
         Err(problem) => return challenge(problem, &parts).into_response(),
     }
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// A body that is sent for minutes breaks off when the share that it is sent for ends: what is recognised is no older than two seconds
+/// with each step of it. What is in memory already is as good as sent.
+pub fn shown_as_long(state: AppState, cookie: String, response: Response) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        let steps = body.into_data_stream().then(move |step| {
+            let (state, cookie) = (state.clone(), cookie.clone());
+            async move {
+                state.access.by_share(&cookie).await.map_err(axum::Error::new)?;
+                step
+            }
+        });
+        Body::from_stream(steps)
+    })
 }
 
 /// Senders such as ffmpeg tell the credentials in their URL only to who asks for `Basic`. Only here: on what a browser reads, it would
@@ -81,6 +111,9 @@ async fn identify(services: &Services, parts: &Parts) -> HttpResult<Principal> {
         let token = value.to_str().ok().and_then(bearer).ok_or_else(unreadable)?;
         return Ok(services.access.by_bearer(&token).await?);
     }
+    if let Some(cookie) = share_meant(&parts.uri, headers).filter(|_| reads) {
+        return services.access.by_share(cookie).await.map_err(share_ended);
+    }
     if let Some(token) = signed_token(&parts.uri).filter(|_| reads) {
         return Ok(services.access.by_signed(token).await?);
     }
@@ -112,6 +145,30 @@ fn bearer(value: &str) -> Option<String> {
     Some(decoded.split_once(':')?.1.to_owned())
 }
 
+fn share_ended(error: EntitlementError) -> Problem {
+    match error {
+        EntitlementError::BadCredentials => Problem::new(Code::Unauthorized, "The share has ended, or its link has to be opened again."),
+        other => other.into(),
+    }
+}
+
+/// The cookie of the share that the request means: the one that `token` names, or, where nobody is signed in, the one that there is. One
+/// that is named and not there is an empty one, which is nobody's.
+fn share_meant<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    match signed_token(uri).map(|token| token.strip_prefix(SHARE_TOKEN)) {
+        Some(Some(id)) => Some(share_cookies(headers).find(|(share, _)| *share == id).map_or("", |(_, cookie)| cookie)),
+        Some(None) => None,
+        None if session_cookie(headers).is_some() => None,
+        // The one opened last stands last.
+        None => share_cookies(headers).last().map(|(_, cookie)| cookie),
+    }
+}
+
+/// Cookies of shares, by the share's id.
+fn share_cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    cookies(headers).filter_map(|(name, value)| Some((name.strip_prefix(SHARE_COOKIE)?, value)))
+}
+
 /// The value of `token=`, the first of several. Signed tokens are made of letters that need no escaping, so the raw query
 /// will do.
 fn signed_token(uri: &Uri) -> Option<&str> {
@@ -120,11 +177,12 @@ fn signed_token(uri: &Uri) -> Option<&str> {
 
 /// The session cookie's value.
 pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
-    cookies.flat_map(|line| line.split(';')).find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == SESSION_COOKIE).then_some(value)
-    })
+    cookies(headers).find(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value)
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 fn refuse_cross_site(services: &Services, uri: &Uri, headers: &HeaderMap) -> HttpResult<()> {
@@ -155,6 +213,13 @@ pub fn require_own_origin(services: &Services, uri: &Uri, headers: &HeaderMap) -
 /// The signed token the request came with, for repeating it in what the answer names.
 #[derive(Clone, Debug)]
 pub struct SignedToken(pub Option<String>);
+
+impl SignedToken {
+    /// Whether the address alone opens what it names. Which share is meant is no secret: its cookie opens it.
+    pub fn opens(&self) -> bool {
+        self.0.as_ref().is_some_and(|token| !token.starts_with(SHARE_TOKEN))
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for SignedToken {
     type Rejection = std::convert::Infallible;
@@ -194,5 +259,18 @@ mod tests {
         headers.append(header::COOKIE, "a=b".parse().unwrap());
         headers.append(header::COOKIE, "c=d; retroview_session=xyz; retroview_session=other".parse().unwrap());
         assert_eq!(session_cookie(&headers), Some("xyz"));
+
+        headers.append(header::COOKIE, "retroview_share_h1=one; retroview_share_h2=two".parse().unwrap());
+        fn meant(uri: &str, headers: &HeaderMap) -> Option<String> {
+            share_meant(&uri.parse().unwrap(), headers).map(str::to_owned)
+        }
+        assert_eq!(meant("/x?token=share.h1", &headers).as_deref(), Some("one"));
+        assert_eq!(meant("/x?token=share.h3", &headers).as_deref(), Some(""), "not passed over for others");
+        assert_eq!(meant("/x?token=v1.a.b", &headers), None);
+        assert_eq!(meant("/x", &headers), None, "somebody is signed in");
+        let mut visitor = HeaderMap::new();
+        assert_eq!(meant("/x", &visitor), None);
+        visitor.append(header::COOKIE, "retroview_share_h1=one; retroview_share_h2=two".parse().unwrap());
+        assert_eq!(meant("/x", &visitor).as_deref(), Some("two"));
     }
 }

@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::auth::{self, SESSION_COOKIE};
 use super::problem::ProblemSchema;
 
-/// Title, licence, and the three ways to say who one is.
+/// Title, licence, and the four ways to say who one is.
 pub fn base() -> OpenApi {
     let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
     let info = InfoBuilder::new()
@@ -22,12 +22,14 @@ pub fn base() -> OpenApi {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("rv_…").build();
     let session = ApiKeyValue::with_description(SESSION_COOKIE, "From `POST /v1/session`. Changes also need `X-Retroview: 1`.");
     let signed = ApiKeyValue::with_description("token", "From `POST /v1/streams/{stream}/urls`; reading one stream over one range.");
+    let share = ApiKeyValue::with_description("retroview_share_{id}", "From `POST /v1/shares/open`; reading some streams over one range.");
     let components = ComponentsBuilder::new()
         .security_scheme("bearer", SecurityScheme::Http(bearer))
         .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)))
         .security_scheme("signed", SecurityScheme::ApiKey(ApiKey::Query(signed)))
+        .security_scheme("share", SecurityScheme::ApiKey(ApiKey::Cookie(share)))
         .build();
-    let any = ["bearer", "session", "signed"].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
+    let any = ["bearer", "session", "signed", "share"].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
     OpenApiBuilder::new().info(info).components(Some(components)).security(Some(any)).build()
 }
 

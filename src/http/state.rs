@@ -16,6 +16,7 @@ use crate::bookmarks::Bookmarks;
 use crate::clock::SharedClock;
 use crate::db::{AccountRow, Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
+use crate::exports::Exports;
 use crate::ingest::SourcePolicy;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
@@ -60,6 +61,7 @@ pub struct Services {
     pub metrics: PrometheusHandle,
     pub settings: HttpSettings,
     pub retention: Retention,
+    pub exports: Exports,
     /// Who sees what, until it is recorded.
     pub views: ViewLog,
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -21,6 +22,7 @@ use super::state::{AppState, HttpSettings, Services, ViewLog};
 use crate::clock::ManualClock;
 use crate::db::{self, DbResult, NewStream};
 use crate::entitlement::{self, Access, AccessSettings, Caller, NewToken, Principal, Rights, Scope};
+use crate::exports::{ExportSettings, Exports};
 use crate::index::Index;
 use crate::ingest::protocol::{PushFormat, Sight};
 use crate::ingest::{LookError, NotRecording, Publication, PublishError, PublishReport, SourcePolicy, SourceSpec, StreamStatus};
@@ -81,6 +83,13 @@ impl TestApp {
         let lock_file = dir.path().join("retention.lock");
         let retention = Retention::new(index.clone(), root, settings_of_retention, clock.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index, files, clock.clone());
+        let settings_of_exports = ExportSettings {
+            folder: dir.path().join("exports"),
+            keep: Duration::from_secs(7 * 86_400),
+            max_bytes: 1 << 30,
+            min_free_bytes: 0,
+        };
+        let exports = Exports::new(db.clone(), clock.clone(), playback.clone(), settings_of_exports);
         let recorder = Arc::new(FakeRecorder {
             board: Mutex::default(),
             publish: Mutex::default(),
@@ -100,6 +109,7 @@ impl TestApp {
             metrics,
             settings,
             retention,
+            exports,
             views: ViewLog::default(),
         });
         let router = super::router(state.clone());

@@ -156,13 +156,23 @@ fn seal(root: &MediaRoot, path: PathBuf, recovered: Recovered) -> IndexResult<Ve
     let killed = Some(RunEnd { cause: GapCause::ServiceKilled, detail: String::new() });
     match state {
         RecoveredState::Sealed(sealed, _) => Ok(vec![header.block_info(first_offset, table(), Some(sealed))]),
-        RecoveredState::Open(mut writer) => match writer.seal(killed) {
+        RecoveredState::Open(mut writer) => match seal_with_pictures(root, header.block, &mut writer, killed) {
             Ok(sealed) => Ok(vec![header.block_info(first_offset, table(), Some(sealed))]),
             Err(e) if e.is_full() => Ok(vec![header.block_info(first_offset, table(), None)]),
             Err(e) => Err(e.into()),
         },
         RecoveredState::Broken => salvage::copy_out(root, &path, &header.account, &header.run, &segments, killed),
     }
+}
+
+fn seal_with_pictures(
+    root: &MediaRoot,
+    id: BlockId,
+    writer: &mut store::BlockWriter,
+    end: Option<RunEnd>,
+) -> store::StoreResult<store::Sealed> {
+    writer.set_pictures(store::thumbnails::open_thumbnails(root, id));
+    writer.seal(end)
 }
 
 async fn commit_or_set_aside(

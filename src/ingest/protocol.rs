@@ -81,6 +81,9 @@ pub struct WorkerConfig {
     pub forbidden_networks: Vec<String>,
     /// Folders that file sources may read.
     pub file_roots: Vec<String>,
+    /// Make small pictures for scrubbing.
+    #[serde(default)]
+    pub thumbnails: bool,
     /// Locked (shared) by the worker for as long as it lives, so that a new supervisor can wait for orphans.
     pub lock_file: Option<String>,
 }
@@ -360,6 +363,7 @@ mod tests {
             backoff_max_us: 0,
             forbidden_networks: Vec::new(),
             file_roots: Vec::new(),
+            thumbnails: false,
             lock_file: None,
         };
         assert_eq!(["lobby", "yard", "door"].map(|id| config.reserve_bytes(&id.parse().unwrap())), [120, 110, 100]);

@@ -33,16 +33,11 @@ impl ThumbnailPace {
         if self.takes(segment.start) {
             moments.push(segment.start);
         }
-        let is_long = segment.end().micros_since(segment.start) > THUMBNAIL_STEP_US;
-        let mut at = segment.start;
-        while is_long {
-            at = Timestamp::from_micros((at.as_micros().div_euclid(THUMBNAIL_STEP_US) + 1) * THUMBNAIL_STEP_US);
-            if at >= segment.end() {
-                break;
-            }
-            if self.takes(at) {
-                moments.push(at);
-            }
+        let (start, end) = (segment.start.as_micros(), segment.end().as_micros());
+        if end - start > THUMBNAIL_STEP_US {
+            let next = (start.div_euclid(THUMBNAIL_STEP_US) + 1) * THUMBNAIL_STEP_US;
+            let steps = (next..end).step_by(THUMBNAIL_STEP_US as usize).map(Timestamp::from_micros);
+            moments.extend(steps.filter(|at| self.takes(*at)));
         }
         moments
     }

@@ -23,6 +23,8 @@ pub enum PlaybackError {
     UnknownSegment(Timestamp),
     #[error("there is sound here, but no picture")]
     NoPicture,
+    #[error("no such small pictures are kept of this block; `thumbnails.json` says what there is")]
+    NoThumbnails,
     #[error(transparent)]
     EmptyRange(#[from] EmptyRange),
     #[error("the range holds more than {segments_max} segments; ask for a shorter one")]

@@ -65,6 +65,20 @@ impl Playback {
     /// # Errors
     /// Not permitted, no footage at that time, or sound alone.
     pub async fn frame_at(&self, who: &Principal, stream: &StreamId, at: Timestamp) -> Result<FrameAt, PlaybackError> {
+        let (slice, run) = self.shown_at(who, stream, at).await?;
+        let segments: Vec<Segment> = slice.segments().collect();
+        let mut fragments = Vec::with_capacity(segments.len());
+        for s in &segments {
+            let media = s.media_offset();
+            fragments.push(self.reader().bytes(&slice.block, media..media + u64::from(s.entry.video_bytes)).await?);
+        }
+        let offset_us = media_offset(&segments, at);
+        let etag = format!("{}-{}-{offset_us}", slice.block.id, slice.from);
+        Ok(FrameAt { run, fragments, start: slice.start, at, offset_us, etag })
+    }
+
+    /// The segments from a keyframe on to the one that holds `at`.
+    async fn shown_at(&self, who: &Principal, stream: &StreamId, at: Timestamp) -> Result<(Slice, Arc<RunInfo>), PlaybackError> {
         let instant = TimeRange::new(at, at.saturating_add_micros(1))?;
         let permitted = self.permit(who, Verb::Thumbnail, stream, instant).await?;
         let blocks = self.index().blocks(stream, instant, 1).await?;
@@ -76,15 +90,7 @@ impl Playback {
         if run.video.is_none() {
             return Err(PlaybackError::NoPicture);
         }
-        let segments: Vec<Segment> = slice.segments().collect();
-        let mut fragments = Vec::with_capacity(segments.len());
-        for s in &segments {
-            let media = s.media_offset();
-            fragments.push(self.reader().bytes(&slice.block, media..media + u64::from(s.entry.video_bytes)).await?);
-        }
-        let offset_us = media_offset(&segments, at);
-        let etag = format!("{}-{}-{offset_us}", slice.block.id, slice.from);
-        Ok(FrameAt { run, fragments, start: slice.start, at, offset_us, etag })
+        Ok((slice, run))
     }
 
     /// The picture as a JPEG file, `width` wide at most (0: as recorded).
@@ -110,15 +116,19 @@ impl Playback {
         Ok(jpeg.bytes)
     }
 
-    /// The keyframe at or before `at`; nothing is decoded.
+    /// The keyframe at or before `at`; nothing is decoded, and no more of its segment is read.
     ///
     /// # Errors
     /// As [`Playback::frame_at`].
     pub async fn frame_mp4(&self, who: &Principal, stream: &StreamId, at: Timestamp) -> Result<FrameMp4, PlaybackError> {
-        let frame = self.frame_at(who, stream, at).await?;
-        let first = frame.fragments.first().ok_or(PlaybackError::NoPicture)?;
-        let etag = frame.etag.rsplit_once('-').map_or_else(|| frame.etag.clone(), |(segment, _)| format!("{segment}-frame"));
-        Ok(FrameMp4 { bytes: first_sample_file(&frame.run.init, first)?, start: frame.start, etag })
+        let (slice, run) = self.shown_at(who, stream, at).await?;
+        let first = slice.segments().next().ok_or(PlaybackError::NoPicture)?;
+        let media = first.media_offset();
+        // An older table may not say how long it is.
+        let len = Some(first.entry.keyframe_bytes).filter(|len| *len > 0).unwrap_or(first.entry.video_bytes);
+        let fragment = self.reader().bytes(&slice.block, media..media + u64::from(len)).await?;
+        let etag = format!("{}-{}-frame", slice.block.id, slice.from);
+        Ok(FrameMp4 { bytes: first_sample_file(&run.init, &fragment)?, start: slice.start, etag })
     }
 }
 

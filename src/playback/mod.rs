@@ -35,5 +35,5 @@ pub use parts::{BlockPart, SegmentPart, Track};
 pub use playlist::{Kind, MediaPlaylist, iframe_playlist, target_duration_s};
 pub use reader::Reader;
 pub use service::Playback;
-pub use thumbnails::{THUMBNAILS_US_MAX, Thumbnail, ThumbnailImage, Thumbnails};
+pub use thumbnails::{Part, THUMBNAILS_US_MAX, Thumbnail, ThumbnailFile, ThumbnailImage, Thumbnails};
 pub use window::{Playlist, PlaylistRequest, SEGMENTS_MAX};

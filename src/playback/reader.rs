@@ -12,7 +12,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 use super::PlaybackError;
 use crate::index::Index;
 use crate::media::{BlockId, BlockInfo};
-use crate::store::{BlockCache, Reading};
+use crate::store::{BlockCache, MediaRoot, Reading};
 
 /// Reads from disk go in steps of this size; 64 to 256 KiB calls are the cheapest.
 const READ_AHEAD_BYTES: usize = 256 * 1024;
@@ -27,6 +27,11 @@ pub struct Reader {
 impl Reader {
     pub fn new(index: Index, files: Arc<BlockCache>) -> Self {
         Reader { index, files }
+    }
+
+    /// The folder that they are in.
+    pub fn root(&self) -> &MediaRoot {
+        self.files.root()
     }
 
     /// Says that these blocks are being read: no sweep takes them away until what is returned is dropped.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::clip::{Clip, ClipPlanner};
 use super::footage::{Footage, Slice};
 use super::frame::PictureCache;
+use super::thumbnails::HeadCache;
 use super::{PlaybackError, Reader};
 use crate::clock::SharedClock;
 use crate::entitlement::{EntitlementError, Everything, Limit, PermittedRange, Principal, Scope, Verb, Visible, Windows};
@@ -33,6 +34,7 @@ struct Inner {
     /// The longest target duration shown of each live stream, in seconds.
     target_floors: Mutex<HashMap<StreamId, u32>>,
     pictures: PictureCache,
+    picture_heads: HeadCache,
 }
 
 impl std::fmt::Debug for Playback {
@@ -51,7 +53,15 @@ impl Playback {
     /// Of what `windows` says is there to be seen.
     pub fn within(windows: Arc<dyn Windows>, index: Index, files: Arc<BlockCache>, clock: SharedClock) -> Self {
         let reader = Reader::new(index.clone(), files);
-        let inner = Inner { index, reader, clock, windows, target_floors: Mutex::default(), pictures: PictureCache::new() };
+        let inner = Inner {
+            index,
+            reader,
+            clock,
+            windows,
+            target_floors: Mutex::default(),
+            pictures: PictureCache::new(),
+            picture_heads: HeadCache::new(),
+        };
         Playback { inner: Arc::new(inner), decoders: None }
     }
 
@@ -74,6 +84,9 @@ impl Playback {
     }
     pub(super) fn pictures(&self) -> &PictureCache {
         &self.inner.pictures
+    }
+    pub(super) fn picture_heads(&self) -> &HeadCache {
+        &self.inner.picture_heads
     }
     pub(super) fn target_floors(&self) -> MutexGuard<'_, HashMap<StreamId, u32>> {
         self.inner.target_floors.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,8 +4,11 @@
 //! becomes a segment header that says so, and a `free` box of zeros, which players skip (ISO/IEC 14496-12 §8.1.2). Where the file
 //! system can, the zeros are a hole, and the disk gets its room back.
 //!
-//! **Order.** First the trailer, then the segments, each durable before the next: who reads the file in between finds a table that has
-//! them as erased already. Every step writes the same bytes when it is repeated.
+//! Small pictures of erased segments are painted over: the sheet that holds them is put together again without them, in the same place.
+//!
+//! **Order.** First the trailer, then segments and pictures, durable before the next: who reads the file in between finds a table that has
+//! them as erased already. Every step writes the same bytes when it is repeated; but a sheet that was half written when the power went is
+//! given up whole.
 //!
 //! **What this cannot do.** A file system that copies on write, a snapshot, a backup and the spare cells of a flash disk may keep what
 //! was written once. Encrypt the disk, and let backups expire.
@@ -22,7 +25,8 @@ use super::MediaRoot;
 use super::error::{StoreError, StoreResult, at};
 use super::format::{BlockChecksum, RunEnd, SEGMENT_HEADER_BYTES, SegmentHeader, Trailer};
 use super::mend::hash_range;
-use super::scan::trailer_of;
+use super::scan::{pictures_before, pictures_len_at, trailer_of};
+use super::thumbnails::Pictures;
 use super::writer::lock;
 use crate::media::{BlockInfo, Segment};
 
@@ -43,8 +47,9 @@ pub fn wipe_segments(root: &MediaRoot, row: &BlockInfo) -> StoreResult<u64> {
     lock(&file, &path)?;
     let erased = headers(row);
     let checksum = checksum(&file, &path, row)?;
-    write_trailer(&file, &path, row, checksum)?;
+    let pictures_bytes = write_trailer(&file, &path, row, checksum)?;
     file.sync_data().map_err(at("sync", &path))?;
+    wipe_pictures(&file, &path, row, pictures_bytes)?;
     for header in &erased {
         wipe(&file, header).map_err(at("erase inside", &path))?;
     }
@@ -119,18 +124,31 @@ fn kept_sum(file: &File, path: &Path, segment: &Segment) -> StoreResult<u64> {
     }
 }
 
-/// In place of the old one, byte for byte as long: flags take one byte in a table whatever they say.
-fn write_trailer(file: &File, path: &Path, row: &BlockInfo, checksum: u64) -> StoreResult<()> {
+/// In place of the old one, byte for byte as long: flags take one byte in a table whatever they say. Answers how long the pictures
+/// before it are.
+fn write_trailer(file: &File, path: &Path, row: &BlockInfo, checksum: u64) -> StoreResult<u32> {
     let len = file.metadata().map_err(at("ask for the length of", path))?.len();
     // One that cannot be read was being written when the power went: the row has all of it but why the run ended.
     let end: Option<RunEnd> = trailer_of(file, len, path)?.and_then(|read| read.ok()).and_then(|(trailer, _)| trailer.end);
-    let offset = row.media_end_offset();
+    let pictures_bytes = pictures_len_at(file, path, row.media_end_offset(), len)?;
+    let offset = row.media_end_offset() + u64::from(pictures_bytes);
     let place = len.checked_sub(offset).and_then(|size| usize::try_from(size).ok());
-    let trailer = Trailer { table: row.table.clone(), end, checksum };
+    let trailer = Trailer { table: row.table.clone(), end, checksum, pictures_bytes };
     let trailer = place
         .and_then(|size| trailer.encode_to(size))
         .ok_or_else(|| StoreError::damaged(path, "its length is not what its row says, so nothing was erased in it; check it first"))?;
-    file.write_all_at(&trailer, offset).map_err(at("write the trailer of", path))
+    file.write_all_at(&trailer, offset).map_err(at("write the trailer of", path))?;
+    Ok(pictures_bytes)
+}
+
+/// Paints over the pictures of erased segments. Where that cannot be done, because they are damaged, none is kept.
+fn wipe_pictures(file: &File, path: &Path, row: &BlockInfo, len: u32) -> StoreResult<()> {
+    let end = row.media_end_offset() + u64::from(len);
+    let Some(read) = pictures_before(file, path, end, len)? else { return Ok(()) };
+    let erased = row.erased_ranges();
+    let kept = read.and_then(|pictures| pictures.without(|at| erased.iter().any(|range| range.contains(at))));
+    let left = kept.ok().or_else(|| Pictures::nothing(len as usize)).ok_or_else(|| StoreError::damaged(path, "pictures have no room"))?;
+    file.write_all_at(&left.encode(), row.media_end_offset()).map_err(at("erase pictures inside", path))
 }
 
 fn wipe(file: &File, (segment, header): &(Segment, SegmentHeader)) -> io::Result<()> {
@@ -178,7 +196,16 @@ pub fn is_wiped(root: &MediaRoot, row: &BlockInfo) -> StoreResult<bool> {
             return Ok(false);
         }
     }
-    Ok(true)
+    Ok(!shows_erased(&file, &path, row)?)
+}
+
+/// Whether a small picture of something erased is there to be seen. Damaged ones are not.
+fn shows_erased(file: &File, path: &Path, row: &BlockInfo) -> StoreResult<bool> {
+    let (offset, erased) = (row.media_end_offset(), row.erased_ranges());
+    let len = file.metadata().map_err(at("ask for the length of", path))?.len();
+    let pictures_bytes = pictures_len_at(file, path, offset, len)?;
+    let Some(Ok(pictures)) = pictures_before(file, path, offset + u64::from(pictures_bytes), pictures_bytes)? else { return Ok(false) };
+    Ok(pictures.head.pictures.iter().any(|p| !p.erased && erased.iter().any(|range| range.contains(p.at))))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //! uuid RetroviewSegment  moof mdat  [moof mdat]
 //! …
 //! uuid RetroviewSegment  free          an erased segment: its header says so, zeros fill its place
-//! uuid RetroviewTrailer              once sealed: segment table, why the run ended, checksum, footer
+//! uuid RetroviewPicture              once sealed, where there are any: small pictures (see `thumbnails`)
+//! uuid RetroviewTrailer              once sealed: segment table, length of the pictures, why the run ended, checksum, footer
 //! ```
 //!
 //! All numbers are big-endian, as in the rest of MP4. Players skip `uuid` boxes (ISO/IEC 14496-12 §4.2), so
@@ -15,7 +16,7 @@
 //!
 //! Every byte of the file is under some checksum or has one allowed value, so one flipped bit anywhere is
 //! found: the init segment and the block header by the header's sums, a segment's header by its own, its
-//! media by the sum in its header, the trailer by its own, the footer by comparison.
+//! media by the sum in its header, pictures and trailer by their own, the footer by comparison.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -28,10 +29,13 @@ pub const SEGMENT_HEADER_BYTES: usize = SegmentEntry::HEADER_BYTES as usize;
 /// The last bytes of a sealed file: trailer box size, format version, magic.
 pub const FOOTER_BYTES: usize = 16;
 /// Newest version of the boxes below. A reader refuses what is newer than itself.
-pub const FORMAT_VERSION: u32 = 2;
-/// What is written as long as nothing is erased. Version 2 is a segment header or a trailer that speaks of erased segments: what
-/// knows version 1 only would take zeros for footage, and refuses it instead.
+pub const FORMAT_VERSION: u32 = 3;
+/// What is written as long as nothing is erased and there are no pictures. Version 2 is a segment header or a trailer that speaks of
+/// erased segments: what knows version 1 only would take zeros for footage, and refuses it instead.
 const FORMAT_VERSION_PLAIN: u32 = 1;
+const FORMAT_VERSION_ERASED: u32 = 2;
+/// A trailer with pictures before it: what knows less would take them for damage.
+const FORMAT_VERSION_PICTURES: u32 = 3;
 /// No init segment, header or trailer is larger. It bounds what a reader allocates for a foreign file; the
 /// largest real one is the trailer of a block of ten thousand segments (150 KB).
 pub const BOX_BYTES_MAX: usize = 16 << 20;
@@ -41,13 +45,15 @@ const TYPE_HEADER: &[u8; 16] = b"RetroviewBlockHd";
 const TYPE_SEGMENT: &[u8; 16] = b"RetroviewSegment";
 const TYPE_TRAILER: &[u8; 16] = b"RetroviewTrailer";
 /// size, `uuid`, user type.
-const UUID_BOX: usize = 24;
+pub(super) const UUID_BOX: usize = 24;
 
 const TLV_TABLE: u32 = 1;
 const TLV_RUN_END: u32 = 2;
 const TLV_CHECKSUM: u32 = 3;
 /// Nothing: keeps a trailer as long as the one before it.
 const TLV_PADDING: u32 = 4;
+/// Length of the box of small pictures, u32.
+const TLV_PICTURES: u32 = 5;
 
 /// Tag and length.
 const TLV_HEAD: usize = 8;
@@ -71,7 +77,7 @@ impl SegmentHeader {
         b[0..4].copy_from_slice(&(SEGMENT_HEADER_BYTES as u32).to_be_bytes());
         b[4..8].copy_from_slice(b"uuid");
         b[8..24].copy_from_slice(TYPE_SEGMENT);
-        b[24] = if self.entry.erased { FORMAT_VERSION } else { FORMAT_VERSION_PLAIN } as u8;
+        b[24] = if self.entry.erased { FORMAT_VERSION_ERASED } else { FORMAT_VERSION_PLAIN } as u8;
         b[25] = u8::from(self.entry.independent) | u8::from(self.entry.erased) << 1;
         b[28..36].copy_from_slice(&self.start.as_micros().to_be_bytes());
         b[36..40].copy_from_slice(&self.entry.wall_us.to_be_bytes());
@@ -261,6 +267,8 @@ pub struct Trailer {
     /// `None` when the run goes on in another block.
     pub end: Option<RunEnd>,
     pub checksum: u64,
+    /// Length of the box of small pictures between the last segment and this; 0: there is none.
+    pub pictures_bytes: u32,
 }
 
 impl Trailer {
@@ -278,10 +286,12 @@ impl Trailer {
     }
 
     fn encode_with(&self, padding: Option<usize>) -> Vec<u8> {
-        let erased = self.table.entries().iter().any(|e| e.erased);
-        let version = if erased { FORMAT_VERSION } else { FORMAT_VERSION_PLAIN };
+        let version = self.version();
         let mut body = version.to_be_bytes().to_vec();
         put_tlv(&mut body, TLV_TABLE, &self.table.pack());
+        if self.pictures_bytes > 0 {
+            put_tlv(&mut body, TLV_PICTURES, &self.pictures_bytes.to_be_bytes());
+        }
         if let Some(end) = &self.end {
             let json = serde_json::to_vec(end).expect("a cause and a text are always JSON");
             put_tlv(&mut body, TLV_RUN_END, &json);
@@ -300,6 +310,14 @@ impl Trailer {
         out.extend_from_slice(&version.to_be_bytes());
         out.extend_from_slice(FOOTER_MAGIC);
         out
+    }
+
+    fn version(&self) -> u32 {
+        match self.table.entries().iter().any(|e| e.erased) {
+            _ if self.pictures_bytes > 0 => FORMAT_VERSION_PICTURES,
+            true => FORMAT_VERSION_ERASED,
+            false => FORMAT_VERSION_PLAIN,
+        }
     }
 
     /// The size of the trailer box that a file ending in `footer` has; `None` when it is not sealed.
@@ -326,7 +344,7 @@ impl Trailer {
         if u32_at(b, 24) > FORMAT_VERSION {
             return Err("block of a newer format");
         }
-        let (mut table, mut run_end, mut checksum) = (None, None, None);
+        let (mut table, mut run_end, mut checksum, mut pictures_bytes) = (None, None, None, 0);
         let mut rest = &b[28..end];
         while !rest.is_empty() {
             let (tag, body) = take_tlv(&mut rest).ok_or("trailer section cut off")?;
@@ -334,13 +352,16 @@ impl Trailer {
                 TLV_TABLE => table = Some(SegmentTable::unpack(body).map_err(|_| "trailer's segment table is damaged")?),
                 TLV_RUN_END => run_end = Some(serde_json::from_slice(body).map_err(|_| "trailer's run end is damaged")?),
                 TLV_CHECKSUM => checksum = Some(body.try_into().map(u64::from_be_bytes).map_err(|_| "trailer's checksum is damaged")?),
-                // Thumbnails, quality: sections of later versions.
+                TLV_PICTURES => {
+                    pictures_bytes = body.try_into().map(u32::from_be_bytes).map_err(|_| "trailer's length of pictures is damaged")?;
+                }
+                // Sections of later versions.
                 _ => {}
             }
         }
         let table = table.ok_or("trailer without a segment table")?;
         table.entries().iter().try_for_each(check_entry)?;
-        Ok(Trailer { table, end: run_end, checksum: checksum.ok_or("trailer without a checksum")? })
+        Ok(Trailer { table, end: run_end, checksum: checksum.ok_or("trailer without a checksum")?, pictures_bytes })
     }
 }
 
@@ -382,7 +403,7 @@ fn init_len(b: &[u8]) -> Result<Option<usize>, What> {
     }
 }
 
-fn put_uuid(out: &mut Vec<u8>, size: usize, kind: &[u8; 16]) {
+pub(super) fn put_uuid(out: &mut Vec<u8>, size: usize, kind: &[u8; 16]) {
     out.extend_from_slice(&(size as u32).to_be_bytes());
     out.extend_from_slice(b"uuid");
     out.extend_from_slice(kind);
@@ -402,9 +423,9 @@ fn take_tlv<'a>(rest: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
     Some((u32_at(head, 0), body))
 }
 
-fn u32_at(b: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(b: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
 }
-fn u64_at(b: &[u8], at: usize) -> u64 {
+pub(super) fn u64_at(b: &[u8], at: usize) -> u64 {
     u64::from(u32_at(b, at)) << 32 | u64::from(u32_at(b, at + 4))
 }

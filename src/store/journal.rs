@@ -39,11 +39,13 @@ pub(super) fn note_open(root: &MediaRoot, id: BlockId, relative: &str) -> StoreR
     sync_dir(&folder)
 }
 
-/// The block's sealed row is committed: nothing is left to recover.
+/// The block's sealed row is committed: nothing is left to recover, and its pictures are in the file.
 ///
 /// # Errors
 /// [`StoreError::Io`]; no error when there was no note.
 pub fn forget_open(root: &MediaRoot, id: BlockId) -> StoreResult<()> {
+    // First: without the note nobody would look for them again.
+    super::thumbnails::forget_thumbnails(root, id)?;
     let path = note_path(root, id);
     match fs::remove_file(&path) {
         Ok(()) => Ok(()),

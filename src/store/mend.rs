@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::error::{StoreError, StoreResult, at};
 use super::format::{BlockChecksum, BlockHeader, RunEnd, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::root::{LOST_FOLDER, MediaRoot, create_dirs, sync_dir};
-use super::scan::{Damage, Found, Scan, scan};
+use super::scan::{Damage, Found, Scan, block_pictures, scan};
 use super::writer::{BlockWriter, NewSegment, lock};
 use crate::media::{BlockInfo, SegmentTable, block_path};
 
@@ -130,6 +130,9 @@ fn write_copy(temporary: &Path, header: &BlockHeader, source: &Path, segments: &
     for segment in segments {
         append_copy(&mut writer, &from, source, segment)?;
     }
+    // Pictures that cannot be read are no reason to keep footage in a damaged file.
+    let pictures = block_pictures(source).ok().flatten().map_or_else(Vec::new, |pictures| pictures.singles());
+    writer.set_pictures(pictures);
     let sealed = writer.seal(end)?;
     // `seal` syncs the data; the file is new, so its length must be durable too.
     kept.sync_all().map_err(at("sync", temporary))?;

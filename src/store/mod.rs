@@ -7,6 +7,7 @@
 //! <media root>/
 //!   .retroview-media.json                    identity: which archive this is
 //!   .open/<block id>                         journal of blocks not yet sealed and committed
+//!   .open/<block id>.pictures                small pictures of these
 //!   .gone/<kind>-<number>-<block id>.json    what was deleted on purpose
 //!   <account>/<stream>/stream.json           the stream's title and source, without credentials
 //!   <account>/<stream>/<YYYY>/<MM>/<DD>/<start>-<block id>.mp4
@@ -44,6 +45,7 @@ mod scan;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod thumbnails;
 mod walk;
 mod writer;
 
@@ -57,6 +59,8 @@ pub use reader::{BlockCache, BlockFile};
 pub use reading::Reading;
 pub use remove::{remove_block, remove_blocks};
 pub use root::{IDENTITY_FILE, LOST_FOLDER, MediaRoot, StreamCard};
-pub use scan::{Damage, Found, Recovered, RecoveredState, Scan, SealedFile, is_being_written, read_header, read_sealed, recover, scan};
+pub use scan::{
+    Damage, Found, Recovered, RecoveredState, Scan, SealedFile, block_pictures, is_being_written, read_header, read_sealed, recover, scan,
+};
 pub use walk::{BlockName, Entry, StreamFolder, StreamWalk, stream_folders};
 pub use writer::{BlockWriter, NewBlock, NewSegment};

@@ -8,7 +8,10 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::{StoreError, StoreResult, at};
-use super::format::{BOX_BYTES_MAX, BlockChecksum, BlockHeader, FOOTER_BYTES, SEGMENT_HEADER_BYTES, Sealed, SegmentHeader, Trailer, What};
+use super::format::{
+    BOX_BYTES_MAX, BlockChecksum, BlockHeader, FOOTER_BYTES, SEGMENT_HEADER_BYTES, Sealed, SegmentHeader, Trailer, UUID_BOX, What, u32_at,
+};
+use super::thumbnails::{Pictures, is_picture_box};
 use super::writer::{BlockWriter, lock};
 use crate::media::{BlockInfo, SegmentTable, TimeRange};
 
@@ -107,10 +110,48 @@ pub fn read_sealed(path: &Path) -> StoreResult<Option<SealedFile>> {
     };
     let (header, first_offset) = header_of(&file, size_bytes, path)?.map_err(|what| StoreError::damaged(path, what))?;
     let media: u64 = trailer.0.table.entries().iter().map(|e| u64::from(e.stored_bytes())).sum();
-    if first_offset + media != trailer.1 {
+    if first_offset + media + u64::from(trailer.0.pictures_bytes) != trailer.1 {
         return Err(StoreError::damaged(path, "its segment table does not fit its length"));
     }
     Ok(Some(SealedFile { header, first_offset, trailer: trailer.0, size_bytes }))
+}
+
+/// The small pictures of a sealed file. `None`: it has none.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when they do not match their checksum, or the file has no trailer; [`StoreError::Io`].
+pub fn block_pictures(path: &Path) -> StoreResult<Option<Pictures>> {
+    let file = File::open(path).map_err(at("open", path))?;
+    let len = file.metadata().map_err(at("ask for the length of", path))?.len();
+    let trailer = trailer_of(&file, len, path)?.unwrap_or(Err("no trailer"));
+    let (trailer, offset) = trailer.map_err(|what| StoreError::damaged(path, what))?;
+    match pictures_before(&file, path, offset, trailer.pictures_bytes)? {
+        None => Ok(None),
+        Some(read) => read.map(Some).map_err(|what| StoreError::damaged(path, what)),
+    }
+}
+
+/// The pictures of `len` bytes that end at `end`. `None`: there are none.
+pub(super) fn pictures_before(file: &File, path: &Path, end: u64, len: u32) -> StoreResult<Option<Result<Pictures, What>>> {
+    let Some(from) = end.checked_sub(u64::from(len)).filter(|_| len > 0) else { return Ok(None) };
+    let mut bytes = vec![0; len as usize];
+    file.read_exact_at(&mut bytes, from).map_err(at("read", path))?;
+    Ok(Some(match Pictures::decode(&bytes.into()) {
+        Ok(Some(pictures)) if pictures.len() == len as usize => Ok(pictures),
+        Ok(_) => Err("pictures do not match their checksum"),
+        Err(what) => Err(what),
+    }))
+}
+
+/// Length of the box of pictures that begins at `offset`, by its own word; 0: none does.
+pub(super) fn pictures_len_at(file: &File, path: &Path, offset: u64, limit: u64) -> StoreResult<u32> {
+    let mut head = [0; UUID_BOX];
+    if offset + UUID_BOX as u64 > limit {
+        return Ok(0);
+    }
+    file.read_exact_at(&mut head, offset).map_err(at("read", path))?;
+    let len = u32_at(&head, 0);
+    Ok(if is_picture_box(&head) && offset + u64::from(len) <= limit { len } else { 0 })
 }
 
 /// Reads the whole file. The media of segments that begin before `verify_from` is not read, only their
@@ -205,7 +246,11 @@ fn scan_file(file: &File, path: &Path, verify_from: u64) -> StoreResult<Scan> {
     let len = file.metadata().map_err(at("ask for the length of", path))?.len();
     let header = header_of(file, len, path)?;
     let (trailer, limit, trailer_damage) = match trailer_of(file, len, path)? {
-        Some(Ok((trailer, offset))) => (Some(trailer), offset, None),
+        // Pictures stand between segments and trailer.
+        Some(Ok((trailer, offset))) => {
+            let limit = offset.saturating_sub(u64::from(trailer.pictures_bytes));
+            (Some((trailer, offset)), limit, None)
+        }
         Some(Err(what)) => (None, len, Some(what)),
         None => (None, len, None),
     };
@@ -228,7 +273,12 @@ fn scan_file(file: &File, path: &Path, verify_from: u64) -> StoreResult<Scan> {
     }
     let Walk { segments, damage, unbroken, .. } = walk;
     let unbroken = unbroken.unwrap_or(segments.len());
-    let mut scan = Scan { header, segments, unbroken, damage, trailer, len };
+    let mut scan = Scan { header, segments, unbroken, damage, trailer: None, len };
+    if let Some((trailer, offset)) = trailer {
+        let pictures = pictures_before(file, path, offset, trailer.pictures_bytes)?;
+        scan.damage.extend(pictures.and_then(Result::err).map(|what| Damage { offset: limit, what }));
+        scan.trailer = Some(trailer);
+    }
     if let Some(what) = scan.trailer.as_ref().and_then(|t| contradiction(&scan, t)) {
         scan.damage.push(Damage { offset: limit, what });
     }
@@ -305,6 +355,8 @@ impl Walk<'_> {
         }
         self.file.read_exact_at(&mut head, offset).map_err(at("read", self.path))?;
         let found = match SegmentHeader::decode(&head) {
+            // The process ended between the pictures and the end of the trailer.
+            Err(_) if is_picture_box(&head) => return Ok(Err("pictures without a trailer")),
             Ok(header) => Found { header, offset },
             Err(what) => return Ok(Err(what)),
         };

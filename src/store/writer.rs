@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::error::{StoreError, StoreResult, at, at_os};
 use super::format::{BlockChecksum, BlockHeader, RunEnd, SEGMENT_HEADER_BYTES, Sealed, SegmentHeader, Trailer, check_entry};
 use super::root::{MediaRoot, create_dirs, sync_dir};
+use super::thumbnails::{Pictures, Thumbnail};
 use crate::media::{AccountId, BlockId, BlockInfo, RunInfo, SegmentEntry, SegmentTable, Timestamp, block_path};
 
 /// Media is hashed and written in pieces of this size. Between 64 and 256 KiB the piece is still in the
@@ -74,6 +75,7 @@ pub struct BlockWriter {
     first_sequence: u64,
     table: SegmentTable,
     checksum: BlockChecksum,
+    pictures: Vec<u8>,
     broken: bool,
 }
 
@@ -144,6 +146,7 @@ impl BlockWriter {
             first_sequence: header.first_sequence,
             table,
             checksum,
+            pictures: Vec::new(),
             broken: false,
         }
     }
@@ -249,6 +252,12 @@ impl BlockWriter {
         })
     }
 
+    /// Takes small pictures, in time order, to be sealed in with the footage; those of a time that the block does not hold are left out.
+    pub fn set_pictures(&mut self, mut thumbnails: Vec<Thumbnail>) {
+        thumbnails.retain(|t| (self.start..self.next_start).contains(&t.at));
+        self.pictures = Pictures::of(&thumbnails).map_or_else(Vec::new, |pictures| pictures.encode());
+    }
+
     /// Writes the trailer and makes the whole file durable. Can be tried again after [`StoreError::Full`].
     /// `end`: why the run ended here; `None` when it goes on in another block.
     ///
@@ -256,7 +265,9 @@ impl BlockWriter {
     /// As [`BlockWriter::append`]; all segments are kept, the block stays recoverable.
     pub fn seal(&mut self, end: Option<RunEnd>) -> StoreResult<Sealed> {
         let checksum = self.checksum.value();
-        let trailer = Trailer { table: self.table.clone(), end, checksum }.encode();
+        let pictures_bytes = u32::try_from(self.pictures.len()).expect("a box is bounded");
+        let trailer = Trailer { table: self.table.clone(), end, checksum, pictures_bytes }.encode();
+        let trailer = [&self.pictures[..], &trailer].concat();
         if let Err(e) = self.file.write_all_at(&trailer, self.end) {
             return Err(self.cut_back("write the trailer of", e));
         }

@@ -15,16 +15,18 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use retroview::clock::{Clock, ManualClock, SharedClock};
 use retroview::db::{Db, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
-use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput};
-use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read};
+use retroview::exports::{ExportSettings, Exports};
+use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput, clock_row};
+use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read, decode_small};
 use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::{PushFormat, Sight};
 use retroview::ingest::{LookError, Publication, PublishError, SourcePolicy, SourceSpec, StreamStatus};
-use retroview::media::{AccountId, BlockId, GapCause, RunId, RunInfo, StreamId, Timestamp};
+use retroview::media::{AccountId, BlockId, GapCause, RunId, RunInfo, StreamId, THUMBNAIL_WIDTH, ThumbnailPace, Timestamp};
 use retroview::playback::Playback;
 use retroview::retention::{self, Retention};
 use retroview::segment::{Arrival, Event, Segmenter, SegmenterConfig};
+use retroview::store::thumbnails::{Thumbnail, add_thumbnail, begin_thumbnails, open_thumbnails};
 use retroview::store::{BlockCache, BlockWriter, MediaRoot, NewBlock, NewSegment, RunEnd};
 use tower::ServiceExt;
 
@@ -49,6 +51,10 @@ pub struct Archive {
     next_sequence: u64,
     last_end: Option<Timestamp>,
     segments_per_block: usize,
+    /// Small pictures are made of what is recorded.
+    pub thumbnails: bool,
+    /// What is recorded last is left as it is while it is being written.
+    pub stay_open: bool,
 }
 
 /// Playback needs no recording.
@@ -133,6 +139,9 @@ impl Archive {
         let lock_file = dir.path().join("retention.lock");
         let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), shared.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index.clone(), files, shared.clone()).with_decoders(decoders);
+        let settings =
+            ExportSettings { folder: dir.path().join("exports"), keep: Duration::from_secs(60), max_bytes: 1 << 30, min_free_bytes: 0 };
+        let exports = Exports::new(db.clone(), shared.clone(), playback.clone(), settings);
         let services = Services {
             db: db.clone(),
             clock: shared,
@@ -143,6 +152,7 @@ impl Archive {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             settings: HttpSettings::default(),
             retention: retention.clone(),
+            exports,
             views: ViewLog::default(),
         };
         let router = router(Arc::new(services));
@@ -160,7 +170,14 @@ impl Archive {
             next_sequence: 0,
             last_end: None,
             segments_per_block: 3,
+            thumbnails: false,
+            stay_open: false,
         }
+    }
+
+    /// Blocks of so many segments, with small pictures.
+    pub async fn with_thumbnails(segments_per_block: usize) -> Archive {
+        Archive { segments_per_block, thumbnails: true, ..Self::new().await }
     }
 
     /// Records what `options` describe, from its `start` on, as one run (or more, if the camera changes), in blocks of three
@@ -187,7 +204,10 @@ impl Archive {
         let start = options.start;
         let (root, first_run, first_sequence, per_block) = (self.root.clone(), self.next_run, self.next_sequence, self.segments_per_block);
         let clock: SharedClock = self.clock.clone();
-        let cut = tokio::task::spawn_blocking(move || Cutter::cut(root, &file, id, start, first_run, first_sequence, per_block, clock));
+        let (thumbnails, stay_open) = (self.thumbnails, self.stay_open);
+        let cut = tokio::task::spawn_blocking(move || {
+            Cutter::cut(root, &file, id, start, (first_run, first_sequence), per_block, (thumbnails, stay_open), clock)
+        });
         let cutter = cut.await.expect("a recording");
         self.next_run = cutter.next_run;
         self.next_sequence = cutter.next_sequence;
@@ -295,6 +315,9 @@ struct Cutter {
     writer: Option<(BlockWriter, BlockId)>,
     end: Option<Timestamp>,
     changes: Vec<IndexChange>,
+    thumbnails: bool,
+    stay_open: bool,
+    pace: ThumbnailPace,
 }
 
 impl Cutter {
@@ -304,13 +327,14 @@ impl Cutter {
         file: &Path,
         stream: StreamId,
         start: Timestamp,
-        next_run: u64,
-        next_sequence: u64,
+        (next_run, next_sequence): (u64, u64),
         per_block: usize,
+        (thumbnails, stay_open): (bool, bool),
         clock: SharedClock,
     ) -> Cutter {
+        let (run, writer, end, changes, pace) = (None, None, None, Vec::new(), ThumbnailPace::default());
         let mut cutter =
-            Cutter { root, stream, next_run, next_sequence, per_block, run: None, writer: None, end: None, changes: Vec::new() };
+            Cutter { root, stream, next_run, next_sequence, per_block, run, writer, end, changes, thumbnails, stay_open, pace };
         let mut input =
             Input::open(file.to_str().expect("a path"), &OpenOptions::default(), Interrupt::new(clock.clone())).expect("the film opens");
         let mut segmenter = Segmenter::new(SegmenterConfig { target_us: 2_000_000, ..SegmenterConfig::exact(start) }, &input.tracks());
@@ -351,6 +375,10 @@ impl Cutter {
                     let new = NewBlock { account: AccountId::main(), id, start: segment.start, first_sequence: self.next_sequence, run };
                     let writer = BlockWriter::create(&self.root, &new).expect("a block");
                     self.changes.push(IndexChange::BlockOpened(writer.block_info(&AccountId::main(), id, run)));
+                    if self.thumbnails {
+                        begin_thumbnails(&self.root, id).expect("a file");
+                    }
+                    self.pace = ThumbnailPace::default();
                     self.writer = Some((writer, id));
                 }
                 let (writer, id) = self.writer.as_mut().expect("opened just now");
@@ -370,16 +398,23 @@ impl Cutter {
                 self.next_sequence += 1;
                 self.end = Some(segment.start.saturating_add_micros(i64::from(segment.wall_us)));
                 self.changes.push(IndexChange::SegmentAppended { block: *id, entry });
+                if self.thumbnails && run.video.is_some() && self.pace.takes(segment.start) {
+                    let keyframe = segment.video().concat()[..segment.keyframe_bytes as usize].to_vec();
+                    let jpeg = decode_small(run.init.clone(), keyframe.into(), THUMBNAIL_WIDTH).expect("it decodes").bytes;
+                    assert!(add_thumbnail(&self.root, *id, &Thumbnail { at: segment.start, jpeg }).expect("room"));
+                }
                 if writer.table().len() == self.per_block {
                     self.seal(None);
                 }
             }
+            Event::RunEnded(_) if self.stay_open => {}
             Event::RunEnded(end) => self.seal(Some(RunEnd { cause: end.cause, detail: String::new() })),
         }
     }
 
     fn seal(&mut self, end: Option<RunEnd>) {
         if let Some((mut writer, id)) = self.writer.take() {
+            writer.set_pictures(open_thumbnails(&self.root, id));
             let sealed = writer.seal(end).expect("sealed");
             self.changes.push(IndexChange::BlockSealed { block: id, size_bytes: sealed.size_bytes, checksum: sealed.checksum });
         }
@@ -411,4 +446,25 @@ pub fn decode(path: &Path) -> usize {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && errors.is_empty(), "{errors}");
     String::from_utf8_lossy(&output.stdout).lines().filter(|l| l.starts_with("0,")).count()
+}
+
+/// A part of a picture, in grey: `width * height` bytes.
+pub fn luma_of(jpeg: &[u8], [x, y, width, height]: [usize; 4]) -> Vec<u8> {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("picture.jpg");
+    std::fs::write(&file, jpeg).expect("a file");
+    let mut command = std::process::Command::new("ffmpeg");
+    command.args(["-v", "error", "-i"]).arg(&file).args(["-vf", &format!("crop={width}:{height}:{x}:{y}")]);
+    let output = command.args(["-f", "rawvideo", "-pix_fmt", "gray", "pipe:1"]).output().expect("ffmpeg is installed");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty() && output.stdout.len() == width * height, "{errors}");
+    output.stdout
+}
+
+/// The burned-in time of a part of a picture, in microseconds. Small pictures have no more than two lines of it.
+pub fn clock_of(jpeg: &[u8], place: [usize; 4]) -> Option<i64> {
+    let [_, _, width, height] = place;
+    let luma = luma_of(jpeg, place);
+    let line = &luma[(height - 2) * width..(height - 1) * width];
+    clock_row::read(&line.repeat(10), width, width, 10).map(|ms| ms * 1000)
 }

@@ -5,4 +5,5 @@ mod archive;
 mod claims_clip;
 mod claims_hls;
 mod claims_parts;
+mod claims_thumbnails;
 mod claims_window;

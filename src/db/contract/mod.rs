@@ -6,20 +6,22 @@
 mod access;
 mod accounts;
 mod audit;
-mod erasures;
 mod bookmarks;
+mod erasures;
 mod model;
 mod retention;
+mod shares;
 
 use std::collections::HashMap;
 
 pub(crate) use access::*;
 pub(crate) use accounts::*;
 pub(crate) use audit::*;
-pub(crate) use erasures::*;
 pub(crate) use bookmarks::*;
+pub(crate) use erasures::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 pub(crate) use retention::*;
+pub(crate) use shares::*;
 
 use super::*;
 use crate::media::{BlockState, SegmentTable, VideoTrack};
@@ -116,6 +118,9 @@ macro_rules! contract_suite {
             marked_footage_is_found_by_time,
             bookmarks_are_found_by_time_and_by_words,
             a_bookmark_changes_and_goes_with_its_record,
+            shares_are_found_by_secret_and_by_cookie_until_they_are_revoked,
+            exports_run_one_after_the_other_and_end_once,
+            erasures_are_found_by_what_they_touch_and_when_they_were_asked_for,
             random_histories_agree_with_a_simple_model,
         );
     };

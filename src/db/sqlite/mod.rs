@@ -12,6 +12,7 @@ mod bookmarks;
 mod commit;
 mod erasures;
 mod error;
+mod exports;
 mod footage;
 mod gaps;
 mod holds;
@@ -21,6 +22,7 @@ pub(crate) mod meddle;
 mod papers;
 mod recount;
 mod retention;
+mod shares;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,12 @@
 
 mod links;
 mod sessions;
+mod shares;
 mod tokens;
 mod users;
 
 pub use links::{FreshLink, LinkKind};
+pub use shares::{FreshShare, NewShare};
 pub use tokens::NewToken;
 pub use users::{NewUser, UserChange};
 

@@ -1,7 +1,8 @@
 //! What the serving process and a decoder child say to one another, over the child's stdin and stdout, and
 //! the child's loop.
 //!
-//! Little-endian. Request: `init_len u32 · media_len u32 · offset_us i64 · width u32`, then init and media.
+//! Little-endian. Request: `init_len u32 · media_len u32 · offset_us i64 · width u32 · what u32`, then init and media. What: 0 the picture at
+//! the offset, 1 the first picture, small.
 //! Response: `status u8 · len u32 · at_offset_us i64 · width u32 · height u32`, then `len` bytes: the JPEG, or
 //! for status 1 the error's text.
 
@@ -9,9 +10,9 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 
-use super::{Jpeg, decode_frame};
+use super::{Jpeg, decode_frame, decode_small};
 
-pub(super) const REQUEST_BYTES: usize = 20;
+pub(super) const REQUEST_BYTES: usize = 24;
 pub(super) const RESPONSE_BYTES: usize = 21;
 /// Ours are about 1 KiB.
 pub(super) const INIT_MAX_BYTES: usize = 1 << 20;
@@ -27,6 +28,8 @@ pub(super) struct Request {
     pub media_len: usize,
     pub offset_us: i64,
     pub width: u32,
+    /// The first picture, for a sheet.
+    pub small: bool,
 }
 
 impl Request {
@@ -36,10 +39,17 @@ impl Request {
         out[4..8].copy_from_slice(&(self.media_len as u32).to_le_bytes());
         out[8..16].copy_from_slice(&self.offset_us.to_le_bytes());
         out[16..20].copy_from_slice(&self.width.to_le_bytes());
+        out[20..24].copy_from_slice(&u32::from(self.small).to_le_bytes());
         out
     }
     fn from_bytes(b: &[u8; REQUEST_BYTES]) -> Self {
-        Request { init_len: u32_at(b, 0) as usize, media_len: u32_at(b, 4) as usize, offset_us: i64_at(b, 8), width: u32_at(b, 16) }
+        Request {
+            init_len: u32_at(b, 0) as usize,
+            media_len: u32_at(b, 4) as usize,
+            offset_us: i64_at(b, 8),
+            width: u32_at(b, 16),
+            small: u32_at(b, 20) == 1,
+        }
     }
     pub(super) fn is_bounded(&self) -> bool {
         self.init_len <= INIT_MAX_BYTES && self.media_len <= MEDIA_MAX_BYTES
@@ -106,7 +116,11 @@ fn serve_decoder(mut input: impl Read, mut output: impl Write) -> io::Result<()>
         }
         let init = read_bytes(&mut input, request.init_len)?;
         let media = read_bytes(&mut input, request.media_len)?;
-        match decode_frame(init, media, request.offset_us, request.width) {
+        let made = match request.small {
+            true => decode_small(init, media, request.width),
+            false => decode_frame(init, media, request.offset_us, request.width),
+        };
+        match made {
             Ok(jpeg) => answer(&mut output, &jpeg)?,
             Err(e) => refuse(&mut output, &e.to_string())?,
         }
@@ -163,7 +177,7 @@ mod tests {
     fn the_loop_answers_each_request() {
         let (init, segments) = recorded(&h264_options(0), "mpegts");
         let request = |init: &Bytes, media: &Bytes| {
-            let header = Request { init_len: init.len(), media_len: media.len(), offset_us: 0, width: 96 };
+            let header = Request { init_len: init.len(), media_len: media.len(), offset_us: 0, width: 96, small: false };
             [&header.to_bytes()[..], init, media].concat()
         };
         let (bad, good) = (request(&init, &Bytes::from_static(b"nonsense")), request(&init, &segments[0].1));
@@ -180,12 +194,12 @@ mod tests {
 
     #[test]
     fn messages_read_back() {
-        let r = Request { init_len: 7, media_len: 1 << 20, offset_us: -1, width: 640 };
+        let r = Request { init_len: 7, media_len: 1 << 20, offset_us: -1, width: 640, small: true };
         let b = Request::from_bytes(&r.to_bytes());
-        assert_eq!((b.init_len, b.media_len, b.offset_us, b.width), (7, 1 << 20, -1, 640));
+        assert_eq!((b.init_len, b.media_len, b.offset_us, b.width, b.small), (7, 1 << 20, -1, 640, true));
         let r = Response { is_picture: true, len: 9, at_offset_us: 40_000, width: 3, height: 4 };
         let b = Response::from_bytes(&r.to_bytes());
         assert_eq!((b.is_picture, b.len, b.at_offset_us, b.width, b.height), (true, 9, 40_000, 3, 4));
-        assert!(!Request { init_len: usize::MAX, media_len: 0, offset_us: 0, width: 0 }.is_bounded());
+        assert!(!Request { init_len: usize::MAX, media_len: 0, offset_us: 0, width: 0, small: false }.is_bounded());
     }
 }

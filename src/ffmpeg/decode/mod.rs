@@ -7,6 +7,7 @@
 mod child;
 mod picture;
 mod pool;
+mod small;
 
 use std::io::{Cursor, Read};
 use std::ptr;
@@ -21,6 +22,7 @@ use super::{Error, VideoCodec};
 
 pub use child::decoder_main;
 pub use pool::{DecoderPool, FrameError};
+pub use small::SmallPictures;
 
 /// Packets of one request: what a segment can hold at most, times a few.
 const PACKETS_MAX: usize = 100_000;
@@ -57,6 +59,26 @@ pub fn decode_frame(init: Bytes, media: Bytes, offset_us: i64, width: u32) -> Re
     let mut jpeg = picture::to_jpeg(&frame, width)?;
     jpeg.at_offset_us = demuxer.to_us(at.saturating_sub(first));
     Ok(jpeg)
+}
+
+/// The first picture of `media`, which begins with a keyframe and may be cut off after it, small and ready to be put beside others.
+///
+/// # Errors
+/// When it does not decode.
+pub fn decode_small(init: Bytes, media: Bytes, width: u32) -> Result<Jpeg, Error> {
+    let mut demuxer = Demuxer::open(init, media)?;
+    let packet = demuxer.next_video()?.ok_or(Error::Invalid("there is no video in it"))?;
+    // One thread: it is in no hurry. Deblocking costs a third of the decoding, and nothing of it is left at this size.
+    let context = demuxer.open_decoder(1, 0)?;
+    let frame = OwnedFrame::new()?;
+    // SAFETY: decoder, packet and frame are valid; null starts draining.
+    unsafe {
+        (*context.as_ptr()).skip_loop_filter = AVDiscard::AVDISCARD_ALL;
+        check("decode a picture", ffi::avcodec_send_packet(context.as_ptr(), packet.0.as_ptr()))?;
+        ffi::avcodec_send_packet(context.as_ptr(), ptr::null());
+        check("decode a picture", ffi::avcodec_receive_frame(context.as_ptr(), frame.as_ptr()))?;
+    }
+    picture::to_small_jpeg(&frame, width)
 }
 
 /// Whether the last picture in decode order is all there. `media` begins with a keyframe. What cannot be told (no decoder,
@@ -146,18 +168,27 @@ impl Demuxer {
     fn video_packets(&mut self) -> Result<Vec<Picture>, Error> {
         let mut packets = Vec::new();
         while packets.len() < PACKETS_MAX {
-            let packet = OwnedPacket::new()?;
-            // SAFETY: context and packet are valid.
-            let code = unsafe { ffi::av_read_frame(self.context, packet.as_ptr()) };
-            if code < 0 {
-                break;
-            }
-            // SAFETY: filled by av_read_frame.
-            if unsafe { (*packet.as_ptr()).stream_index } as usize == self.stream {
-                packets.push(Picture(packet));
+            match self.next_video()? {
+                Some(packet) => packets.push(packet),
+                None => break,
             }
         }
         Ok(packets)
+    }
+
+    /// `None` at the end, or where nothing more can be read.
+    fn next_video(&mut self) -> Result<Option<Picture>, Error> {
+        loop {
+            let packet = OwnedPacket::new()?;
+            // SAFETY: context and packet are valid.
+            if unsafe { ffi::av_read_frame(self.context, packet.as_ptr()) } < 0 {
+                return Ok(None);
+            }
+            // SAFETY: filled by av_read_frame.
+            if unsafe { (*packet.as_ptr()).stream_index } as usize == self.stream {
+                return Ok(Some(Picture(packet)));
+            }
+        }
     }
 
     /// Decodes up to the picture with presentation time `shown`; gives it, or where it is damaged the one

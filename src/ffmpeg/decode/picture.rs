@@ -11,6 +11,10 @@ use crate::ffmpeg::ffi_util::{CodecContext, OwnedFrame, OwnedPacket, bytes, chec
 
 /// Quantiser of the JPEG encoder: visually lossless at 2, blocks show at 10.
 const QUALITY: i32 = 4;
+/// The same for small pictures: what blocks show at this size is smaller than what a thumb covers, and a picture takes 3 to 8 KB.
+const SMALL_QUALITY: i32 = 7;
+/// A small picture is no higher than this.
+const SMALL_HEIGHT_MAX: i32 = 640;
 /// The largest side of a JPEG file.
 const SIDE_MAX: i64 = 65_500;
 
@@ -18,8 +22,23 @@ const SIDE_MAX: i64 = 65_500;
 pub(super) fn to_jpeg(frame: &OwnedFrame, width: u32) -> Result<Jpeg, Error> {
     let (width, height) = output_size(frame, width)?;
     let scaled = scale(frame, width, height)?;
-    let bytes = encode(&scaled, width, height)?;
+    let bytes = encode(&scaled, width, height, Kind::Full)?;
     Ok(Jpeg { bytes, at_offset_us: 0, width: width.unsigned_abs(), height: height.unsigned_abs() })
+}
+
+/// A picture for a sheet: with a restart marker after each row of MCUs, so that it can be put beside others as it is.
+pub(super) fn to_small_jpeg(frame: &OwnedFrame, width: u32) -> Result<Jpeg, Error> {
+    let (width, height) = output_size(frame, width)?;
+    let height = height.min(SMALL_HEIGHT_MAX);
+    let scaled = scale(frame, width, height)?;
+    let bytes = encode(&scaled, width, height, Kind::Small)?;
+    Ok(Jpeg { bytes, at_offset_us: 0, width: width.unsigned_abs(), height: height.unsigned_abs() })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Full,
+    Small,
 }
 
 fn output_size(frame: &OwnedFrame, wanted: u32) -> Result<(i32, i32), Error> {
@@ -111,7 +130,7 @@ fn matrix(frame: &ffi::AVFrame) -> i32 {
     }
 }
 
-fn encode(frame: &OwnedFrame, width: i32, height: i32) -> Result<Bytes, Error> {
+fn encode(frame: &OwnedFrame, width: i32, height: i32, kind: Kind) -> Result<Bytes, Error> {
     // SAFETY: encoder, frame and packet are valid and ours.
     unsafe {
         let codec = ffi::avcodec_find_encoder(AVCodecID::AV_CODEC_ID_MJPEG);
@@ -125,8 +144,15 @@ fn encode(frame: &OwnedFrame, width: i32, height: i32) -> Result<Bytes, Error> {
         c.color_range = AVColorRange::AVCOL_RANGE_JPEG;
         c.time_base = ffi::AVRational { num: 1, den: 25 };
         c.flags |= ffi::AV_CODEC_FLAG_QSCALE as i32;
-        c.global_quality = ffi::FF_QP2LAMBDA * QUALITY;
+        c.global_quality = ffi::FF_QP2LAMBDA * if kind == Kind::Small { SMALL_QUALITY } else { QUALITY };
         c.thread_count = 1;
+        if kind == Kind::Small {
+            // Slices are what libavcodec writes restart markers and the standard tables for; two threads are the least that makes it
+            // cut any. Without its name in the file all pictures have the same head.
+            c.thread_count = 2;
+            c.thread_type = ffi::FF_THREAD_SLICE as i32;
+            c.flags |= ffi::AV_CODEC_FLAG_BITEXACT as i32;
+        }
         check("open the JPEG encoder", ffi::avcodec_open2(context.as_ptr(), codec, ptr::null_mut()))?;
         (*frame.as_ptr()).quality = c.global_quality;
         (*frame.as_ptr()).pts = 0;

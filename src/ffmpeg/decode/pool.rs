@@ -88,7 +88,7 @@ impl DecoderPool {
     /// # Errors
     /// See [`FrameError`]. Dropping the future kills the child it was waiting for.
     pub async fn frame(&self, init: Bytes, media: Bytes, offset_us: i64, width: u32) -> Result<Jpeg, FrameError> {
-        let request = Request { init_len: init.len(), media_len: media.len(), offset_us, width };
+        let request = Request { init_len: init.len(), media_len: media.len(), offset_us, width, small: false };
         if !request.is_bounded() {
             return Err(FrameError::TooLarge);
         }

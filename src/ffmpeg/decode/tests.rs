@@ -115,3 +115,24 @@ fn damaged_media_gives_an_error_or_a_picture_but_no_crash() {
     assert!(decode_frame(Bytes::new(), media.clone(), 0, 0).is_err());
     assert!(decode_frame(init.slice(..100), media.clone(), 0, 0).is_err());
 }
+
+#[test]
+fn a_small_picture_is_made_of_what_there_is_of_a_segment_or_not_at_all() {
+    let (init, segments) = recorded(&h264_options(2), "mpegts");
+    let media = &segments[0].1;
+    let small = |media: Bytes| decode_small(init.clone(), media, 160);
+    let whole = small(media.clone()).unwrap();
+    assert_eq!((whole.width, whole.height), (160, 90));
+    let markers = whole.bytes.windows(2).filter(|w| w[0] == 0xff && (0xd0..=0xd7).contains(&w[1])).count();
+    assert_eq!(markers, 5, "one between two rows of MCUs");
+    assert_eq!(small(media.slice(..media.len() / 2)).unwrap(), whole, "the first picture is all it needs");
+    for i in 0..40usize {
+        let mut damaged = media.to_vec();
+        for k in 0..20 {
+            let at = (i * 7919 + k * 104_729) % (damaged.len() / 8);
+            damaged[at] ^= 1 << (k % 8);
+        }
+        let _ = small(damaged.into());
+    }
+    assert!(small(Bytes::new()).is_err() && small(media.slice(..300)).is_err());
+}

@@ -61,6 +61,8 @@ codes! {
     /// None was made of that day.
     NoAttestation 404 "no_attestation" "There is no attestation of that day",
     UnknownBookmark 404 "unknown_bookmark" "There is no such bookmark",
+    UnknownShare 404 "unknown_share" "There is no such share",
+    UnknownExport 404 "unknown_export" "There is no such export",
     UnknownErasure 404 "unknown_erasure" "There is no such erasure",
     UnknownToken 404 "unknown_token" "There is no such token",
     UnknownUser 404 "unknown_user" "There is no such user",
@@ -94,6 +96,10 @@ codes! {
     RetentionConflict 409 "retention_conflict" "Retention does not allow this now",
     /// The key signs new addresses.
     KeyInUse 409 "key_in_use" "This key is in use",
+    /// What exports may take together is taken, or the disk needs the rest for recording.
+    NoRoom 409 "no_room" "There is no room for this export",
+    /// An export that is not done.
+    NoFile 409 "no_file" "There is no file yet, or not any more",
     TooMany 409 "too_many" "There are too many of these already",
     /// With `holds`.
     Held 409 "held" "A hold keeps this",
@@ -101,6 +107,10 @@ codes! {
     BeingErased 409 "being_erased" "This is being erased",
     StreamExists 409 "stream_exists" "There is a stream of this name already",
 
+    ShareRevoked 410 "share_revoked" "This share was revoked",
+    ShareExpired 410 "share_expired" "This share has expired",
+    /// Whoever made it may not show it any more.
+    ShareEnded 410 "share_ended" "This share has ended",
     LinkUsed 410 "link_used" "The link has been used",
     LinkExpired 410 "link_expired" "The link is too old",
     /// Outside the retention window, perhaps deleted. With `reason` (`plan`, `cap`) and `window_start_us`.

@@ -8,6 +8,7 @@ use crate::accounts::AccountsError;
 use crate::bookmarks::BookmarkError;
 use crate::db::DbError;
 use crate::entitlement::{EntitlementError, Limit};
+use crate::exports::ExportError;
 use crate::media::{EmptyRange, IdError, TimestampError};
 use crate::playback::PlaybackError;
 use crate::retention::RetentionError;
@@ -67,11 +68,16 @@ impl From<EntitlementError> for Problem {
             | EntitlementError::NoRights
             | EntitlementError::UnknownVerb(_)
             | EntitlementError::WeakPassword
+            | EntitlementError::Share(_)
             | EntitlementError::OutlivesMaker(_)
             | EntitlementError::AlreadyExpired => Problem::new(Code::InvalidValue, sentence),
             EntitlementError::UnknownUser(_) => Problem::new(Code::UnknownUser, sentence),
             EntitlementError::UnknownSession(_) => Problem::new(Code::UnknownSession, sentence),
             EntitlementError::UnknownToken(_) => Problem::new(Code::UnknownToken, sentence),
+            EntitlementError::UnknownShare => Problem::new(Code::UnknownShare, sentence),
+            EntitlementError::ShareRevoked => Problem::new(Code::ShareRevoked, sentence),
+            EntitlementError::ShareExpired => Problem::new(Code::ShareExpired, sentence),
+            EntitlementError::ShareEnded => Problem::new(Code::ShareEnded, sentence),
             EntitlementError::UnknownLink => Problem::new(Code::UnknownLink, sentence),
             EntitlementError::LinkUsed => Problem::new(Code::LinkUsed, sentence),
             EntitlementError::LinkExpired => Problem::new(Code::LinkExpired, sentence),
@@ -124,6 +130,23 @@ impl From<BookmarkError> for Problem {
     }
 }
 
+impl From<ExportError> for Problem {
+    fn from(error: ExportError) -> Self {
+        let code = match error {
+            ExportError::Entitlement(error) => return error.into(),
+            ExportError::Playback(error) => return error.into(),
+            ExportError::Db(error) => return error.into(),
+            ExportError::Io { .. } => return Problem::internal(error),
+            ExportError::Unknown(_) => Code::UnknownExport,
+            ExportError::Value(_) => Code::InvalidValue,
+            ExportError::NoFile(_) => Code::NoFile,
+            ExportError::Erased => Code::Erased,
+            ExportError::NoRoom { .. } => Code::NoRoom,
+        };
+        Problem::new(code, sentence_of(&error.to_string()))
+    }
+}
+
 impl From<RetentionError> for Problem {
     fn from(error: RetentionError) -> Self {
         use RetentionError as E;
@@ -152,7 +175,7 @@ impl From<PlaybackError> for Problem {
             PlaybackError::UnknownRun(_) => Code::UnknownRun,
             PlaybackError::UnknownBlock(_) => Code::UnknownBlock,
             PlaybackError::UnknownSegment(_) => Code::UnknownSegment,
-            PlaybackError::NoPicture | PlaybackError::Undecodable(_) => Code::NoPicture,
+            PlaybackError::NoPicture | PlaybackError::NoThumbnails | PlaybackError::Undecodable(_) => Code::NoPicture,
             PlaybackError::RangeTooLong { .. } => Code::RangeTooLong,
             PlaybackError::MissingRange | PlaybackError::TooFarAhead => Code::InvalidQuery,
             PlaybackError::EmptyRange(error) => return error.into(),

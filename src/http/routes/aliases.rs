@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use super::clips::send_clip;
 use super::playlists::{Span, send_multivariant};
 use crate::entitlement::{Principal, Scope, Verbs};
-use crate::http::auth::SignedToken;
+use crate::http::auth::{SHARE_TOKEN, SignedToken};
 use crate::http::extract::{Json, Path, Query, time};
 use crate::http::problem::{Code, Problem, ProblemSchema};
 use crate::http::{AppState, HttpResult};
@@ -149,10 +149,12 @@ async fn m3u(
         let first = app.db.totals(&row.id).await?.first_start.unwrap_or(now);
         let days = (now.micros_since(first).max(0) / 86_400_000_000) + 1;
         let expires_at = now.saturating_add_micros(LIST_EXPIRES_US);
-        let token = match &own {
+        let token = match (&own, who.share_id()) {
             // A signed address covers this one stream, and lasts no longer by being asked for the list.
-            Some(own) => own.clone(),
-            None => {
+            (Some(own), _) => own.clone(),
+            // Its cookie opens what is listed.
+            (None, Some(share)) => format!("{SHARE_TOKEN}{share}"),
+            (None, None) => {
                 let visible = app.playback.visible(&who, &row.id).await?;
                 app.access.sign(&who, &visible, TimeRange::ALL, Verbs::ALL, expires_at).await?.0
             }

@@ -1,16 +1,18 @@
 //! The picture at a time.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::media::immutable;
 use crate::audit::Verb;
 use crate::db::StreamRow;
 use crate::entitlement::Principal;
+use crate::http::auth::SignedToken;
 use crate::http::entity::{self, Entity, REVALIDATE, slice_of};
 use crate::http::extract::{Path, Query, time};
 use crate::http::problem::{Code, Problem, ProblemSchema};
@@ -53,6 +55,7 @@ struct FrameQuery {
 async fn jpeg(
     State(app): State<AppState>,
     who: Principal,
+    token: SignedToken,
     Path(stream): Path<StreamId>,
     Query(query): Query<FrameQuery>,
     method: Method,
@@ -71,7 +74,8 @@ async fn jpeg(
     // Decoding is the dearest thing there is; not for an answer that says "unchanged".
     let known = entity::is_known(&headers, &etag);
     let jpeg = if known { Bytes::new() } else { app.playback.picture(&frame, width).await? };
-    Ok(send("image/jpeg", &etag, jpeg, frame.start, at, &method, &headers))
+    let keep = query.keep(&token);
+    Ok(send("image/jpeg", &etag, jpeg, (frame.start, at), keep, (&method, &headers)))
 }
 
 /// Keyframe before a time
@@ -88,6 +92,7 @@ async fn jpeg(
 async fn keyframe(
     State(app): State<AppState>,
     who: Principal,
+    token: SignedToken,
     Path(stream): Path<StreamId>,
     Query(query): Query<FrameQuery>,
     method: Method,
@@ -97,7 +102,8 @@ async fn keyframe(
     let at = moment(&app, &stream, &query).await?;
     let frame = app.playback.frame_mp4(&who, &stream, at).await?;
     saw(&app, &who, &row, frame.start);
-    Ok(send("video/mp4", &frame.etag, frame.bytes, frame.start, frame.start, &method, &headers))
+    let keep = query.keep(&token);
+    Ok(send("video/mp4", &frame.etag, frame.bytes, (frame.start, frame.start), keep, (&method, &headers)))
 }
 
 fn saw(app: &AppState, who: &Principal, row: &StreamRow, at: Timestamp) {
@@ -115,17 +121,25 @@ async fn moment(app: &AppState, stream: &StreamId, query: &FrameQuery) -> HttpRe
     }
 }
 
+impl FrameQuery {
+    /// What shows at a time that is named as such never changes; one that counts from now is another one with the next request.
+    fn keep(&self, token: &SignedToken) -> HeaderValue {
+        let at = self.at.as_deref().map_or("", str::trim);
+        let is_fixed = at.bytes().next().is_some_and(|b| b.is_ascii_digit());
+        // The tag makes asking again cheap.
+        if is_fixed { immutable(token) } else { REVALIDATE }
+    }
+}
+
 fn send(
     content_type: &'static str,
     etag: &str,
     bytes: Bytes,
-    start: Timestamp,
-    at: Timestamp,
-    method: &Method,
-    headers: &HeaderMap,
+    (start, at): (Timestamp, Timestamp),
+    keep: HeaderValue,
+    (method, headers): (&Method, &HeaderMap),
 ) -> Response {
-    // The same query may mean another moment later, so it is asked again; the tag makes that cheap.
-    let mut entity = Entity::new(content_type, etag, bytes.len() as u64, REVALIDATE);
+    let mut entity = Entity::new(content_type, etag, bytes.len() as u64, keep);
     entity.headers.insert("retroview-start-us", start.as_micros().into());
     entity.headers.insert("retroview-at-us", at.as_micros().into());
     entity.respond(method, headers, slice_of(bytes))

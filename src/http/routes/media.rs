@@ -155,11 +155,11 @@ fn block_body(playback: Playback, part: BlockPart, range: std::ops::Range<u64>) 
     }))
 }
 
-fn immutable(token: &SignedToken) -> header::HeaderValue {
-    if token.0.is_some() { IMMUTABLE_SHARED } else { IMMUTABLE }
+pub(super) fn immutable(token: &SignedToken) -> header::HeaderValue {
+    if token.opens() { IMMUTABLE_SHARED } else { IMMUTABLE }
 }
 
-fn name_of<'a>(file: &'a str, suffix: &str) -> HttpResult<&'a str> {
+pub(super) fn name_of<'a>(file: &'a str, suffix: &str) -> HttpResult<&'a str> {
     file.strip_suffix(suffix).ok_or_else(|| Problem::new(Code::UnknownRoute, format!("Names here end in `{suffix}`.")))
 }
 

@@ -9,6 +9,7 @@ mod clips;
 mod coverage;
 mod document;
 mod erasures;
+mod exports;
 mod frames;
 mod health;
 mod holds;
@@ -22,6 +23,7 @@ mod receipts;
 mod retention;
 mod session;
 mod sessions;
+mod shares;
 mod signing_keys;
 mod streams;
 mod subscriptions;
@@ -57,6 +59,8 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(signing_keys::routes())
         .merge(streams::routes())
         .merge(bookmarks::routes())
+        .merge(shares::routes())
+        .merge(exports::routes())
         .merge(probe::routes())
         .merge(ingest::routes())
         .merge(urls::routes())

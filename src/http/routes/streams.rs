@@ -90,6 +90,16 @@ enum Kind {
     File,
 }
 
+impl Stream {
+    /// Where a camera is in the network is not for those who were only sent a link.
+    fn shown_to(mut self, who: &Principal) -> Self {
+        if who.require_own().is_err() {
+            self.source.clear();
+        }
+        self
+    }
+}
+
 #[derive(Serialize, utoipa::ToSchema)]
 struct StreamList {
     streams: Vec<Stream>,
@@ -144,7 +154,7 @@ async fn list_streams(State(state): State<AppState>, who: Principal, Query(query
     for row in state.db.streams(removed).await? {
         if who.covers_account(&row.account) && who.covers_stream(&row.id) {
             let totals = totals.remove(&row.id).unwrap_or_default();
-            streams.push(view_with(&state, row, totals).await?);
+            streams.push(view_with(&state, row, totals).await?.shown_to(&who));
         }
     }
     Ok(Json(StreamList { streams }))
@@ -155,7 +165,7 @@ async fn list_streams(State(state): State<AppState>, who: Principal, Query(query
     responses((status = 200, body = Stream, description = "What it is and does")))]
 async fn show_stream(State(state): State<AppState>, who: Principal, Path(stream): Path<StreamId>) -> HttpResult<Json<Stream>> {
     let row = state.visible_stream(&who, &stream).await?;
-    Ok(Json(view(&state, row).await?))
+    Ok(Json(view(&state, row).await?.shown_to(&who)))
 }
 
 /// Add a stream

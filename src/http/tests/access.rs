@@ -70,7 +70,7 @@ async fn a_browser_signs_in_is_known_and_signs_out() {
     assert_eq!((refused.status, &*refused.code()), (401, "bad_credentials"));
 
     let answer = sign_in(PASSWORD).await;
-    assert_eq!(answer.json(), json!({ "user": "admin", "account": "main", "language": null, "role": "operator" }));
+    assert_eq!(answer.json(), json!({ "user": "admin", "account": "main", "language": null, "role": "operator", "zone": "UTC" }));
     let set = answer.header("set-cookie").to_owned();
     assert!(set.contains("; HttpOnly; SameSite=Lax") && set.contains("; Path=/;") && !set.contains("Secure"), "{set}");
     let cookie = set.split(';').next().unwrap();

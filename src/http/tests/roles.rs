@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::document::{document, is_open, operations};
 use crate::accounts::{By, NewAccount};
+use crate::audit::{Event, acts};
 use crate::bookmarks::Draft;
-use crate::db::{NewErasure, NewHold, NewStream};
-use crate::entitlement::{Caller, NewToken, NewUser, Principal, Rights, Role};
+use crate::db::{ExportFormat, NewErasure, NewExport, NewHold, NewStream};
+use crate::entitlement::{Caller, NewShare, NewToken, NewUser, Principal, Rights, Role};
 use crate::http::auth::SESSION_COOKIE;
 use crate::http::testing::{Answer, NOW, PASSWORD, TestApp, request};
 use crate::media::{AccountId, TimeRange};
@@ -53,6 +54,7 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /v1/streams/{stream}/frame.mp4?at=-60", "vmo"),
     ("GET /v1/streams/{stream}/thumbnails.vtt?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/thumbnails.json?start=-60&end=-30", "vmo"),
+    ("GET /v1/streams/{stream}/thumbnails/{block}.jpg", "vmo"),
     ("GET /v1/streams/{stream}/coverage?start=-60&end=-30", "vmo"),
     ("GET /v1/streams/{stream}/retention?at=-60", "vmao"),
     ("PUT /v1/streams/{stream}/cap", "mo"),
@@ -61,6 +63,17 @@ const TABLE: &[(&str, &str)] = &[
     ("PATCH /v1/streams/{stream}/bookmarks/{bookmark}", "vmo"),
     ("DELETE /v1/streams/{stream}/bookmarks/{bookmark}", "vmo"),
     ("GET /v1/accounts/{account}/bookmarks", "vmo"),
+    ("POST /v1/shares", "vmo"),
+    ("POST /v1/shares?stream={stream}", "vmo"),
+    ("DELETE /v1/shares/{share}", "vmo"),
+    ("GET /v1/accounts/{account}/shares", "vmao"),
+    ("GET /v1/exports", "vmo"),
+    ("GET /v1/exports?account={account}", "vmo"),
+    ("POST /v1/exports", "vmo"),
+    ("POST /v1/exports?stream={stream}", "vmo"),
+    ("GET /v1/exports/{export}", "vmo"),
+    ("DELETE /v1/exports/{export}", "vmo"),
+    ("GET /v1/exports/{export}/file", "vmo"),
     ("GET /get?path={stream}&start=-60&duration=30", "vmo"),
     ("GET /list?path={stream}", "vmo"),
     ("GET /playlist.m3u", "vmo"),
@@ -138,6 +151,8 @@ fn body(route: &str, ids: &Ids) -> Value {
             json!({ "streams": [ids.stream], "start": "-60", "end": "-30", "case": "c", "reason": "r" })
         }
         "POST /v1/streams/{stream}/bookmarks" => json!({ "at": "-60", "title": "A parcel" }),
+        "POST /v1/shares" => json!({ "streams": [ids.stream], "start": "-60", "end": "-30", "expires_at": "2026-06-01T00:00:00Z" }),
+        "POST /v1/exports" => json!({ "streams": [ids.stream], "start": "-60", "end": "-30", "format": "mp4" }),
         "PUT /v1/session/password" => json!({ "current": "not it", "password": "a new password" }),
         "POST /v1/accounts/{account}/users" => json!({ "name": "new", "role": "viewer" }),
         "POST /v1/erasures" => json!({ "stream": ids.stream, "start": "-60", "end": "-30", "reason": "r", "asked_by": "a" }),
@@ -165,6 +180,8 @@ struct Ids {
     erasure: String,
     receipt: String,
     bookmark: String,
+    share: String,
+    export: String,
 }
 
 impl Ids {
@@ -177,12 +194,24 @@ impl Ids {
     fn nobodys() -> Ids {
         let [stream, account, user] = ["nobody"; 3].map(str::to_owned);
         let [session, token, hold, erasure, receipt] = ["s-none", "t-none", "987654", "876543", "765432"].map(str::to_owned);
-        Ids { stream, account, user, session, token, hold, erasure, receipt, bookmark: "654321".into() }
+        Ids {
+            stream,
+            account,
+            user,
+            session,
+            token,
+            hold,
+            erasure,
+            receipt,
+            bookmark: "654321".into(),
+            share: "h-none".into(),
+            export: "e-none".into(),
+        }
     }
     fn in_account(&self, account: &str) -> Ids {
         Ids { account: account.into(), ..self.clone() }
     }
-    fn all(&self) -> [(&str, &str); 9] {
+    fn all(&self) -> [(&str, &str); 11] {
         [
             ("{stream}", &self.stream),
             ("{account}", &self.account),
@@ -193,6 +222,8 @@ impl Ids {
             ("{erasure}", &self.erasure),
             ("{receipt}", &self.receipt),
             ("{bookmark}", &self.bookmark),
+            ("{share}", &self.share),
+            ("{export}", &self.export),
         ]
     }
     fn uri(&self, route: &str) -> String {
@@ -262,8 +293,11 @@ async fn ask(app: &TestApp, proof: &Proof, route: &str, ids: &Ids) -> Answer {
 #[test]
 fn every_route_of_the_document_is_in_the_table() {
     // The document calls each of them `id`.
-    let named =
-        |route: &str| ["{token}", "{erasure}", "{receipt}"].iter().fold(route.to_owned(), |route, name| route.replace(name, "{id}"));
+    let named = |route: &str| {
+        ["{token}", "{erasure}", "{receipt}", "{share}", "{export}"]
+            .iter()
+            .fold(route.to_owned(), |route, name| route.replace(name, "{id}"))
+    };
     let asked = TABLE.iter().map(|(route, _)| named(route.split('?').next().unwrap().trim_end_matches(".html")));
     let asked: BTreeSet<String> = asked.collect();
     let routes = operations(&document());
@@ -318,6 +352,32 @@ async fn without_credentials_every_closed_route_answers_401_whether_there_is_som
         for proof in [Proof::Nothing, Proof::Token("rv_wrong".into()), Proof::Cookie(format!("{SESSION_COOKIE}=wrong"))] {
             let (a, b) = (ask(&app, &proof, route, &there).await, ask(&app, &proof, route, &not).await);
             assert_eq!((a.status, b.status, &a.body), (401, 401, &b.body), "{route}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_answers_who_opened_a_share_as_it_answers_a_signed_address() {
+    let app = TestApp::new().await;
+    let admin = app.admin().await;
+    let post = async |uri: &str, body: Value| app.json_with(&admin, Method::POST, uri, &body).await.json();
+    let signed = post("/v1/streams/cam1/urls", json!({ "start": "-3600", "end": "now", "verbs": ["view", "thumbnail"] })).await;
+    let asked = json!({ "streams": ["cam1"], "start": "-3600", "end": "now", "expires_at": "2026-06-01T00:00:00Z" });
+    let made = post("/v1/shares", asked).await;
+    let share = app.state.access.open_share(made["secret"].as_str().unwrap(), Caller { address: "", agent: "" }).await.unwrap();
+    let cookie = format!("{}{}={}", crate::http::auth::SHARE_COOKIE, share.row.id, share.cookie);
+    let (mine, nobodys) = (Ids::ours(), Ids::nobodys());
+    for (route, _) in TABLE {
+        for ids in [&mine, &nobodys] {
+            let with_token = |token: &str| {
+                let joint = if route.contains('?') { '&' } else { '?' };
+                format!("{route}{joint}token={token}")
+            };
+            let by_address = ask(&app, &Proof::Nothing, &with_token(signed["token"].as_str().unwrap()), ids).await;
+            let by_share = ask(&app, &Proof::Cookie(cookie.clone()), &with_token(&format!("share.{}", share.row.id)), ids).await;
+            assert_eq!((by_share.status, by_share.code()), (by_address.status, by_address.code()), "{route}");
+            let unnamed = ask(&app, &Proof::Cookie(cookie.clone()), route, ids).await;
+            assert_eq!((unnamed.status, unnamed.code()), (by_address.status, by_address.code()), "{route}");
         }
     }
 }
@@ -379,10 +439,27 @@ async fn acme(app: &TestApp) -> Ids {
     let hold = app.state.retention.place_hold(&By { actor: "test".into(), now: NOW }, hold).await.unwrap().row.id.to_string();
     let [stream, account, user] = ["theirs", "acme", "carl"].map(str::to_owned);
     let theirs = app.state.db.stream(&"theirs".parse().unwrap()).await.unwrap().unwrap();
+    let share = NewShare { range: minute(-60), download: false, note: String::new(), expires_at: NOW + Duration::from_secs(3600) };
+    let visible = app.state.retention.windows().visible(&theirs.id, NOW).await.unwrap().unwrap();
+    let command_line = Principal::command_line(AccountId::main());
+    let share = app.state.access.directory().make_share(&command_line, NOW, &[visible], share).await.unwrap().row.id;
+    let export = "e0123456789ab".to_owned();
+    let job = NewExport {
+        id: export.clone(),
+        account: theirs.account.clone(),
+        streams: vec![theirs.id.clone()],
+        range: minute(-60),
+        format: ExportFormat::Mp4,
+        note: String::new(),
+        made_by: "user carl".into(),
+        created_at: NOW,
+        total_bytes: 1,
+    };
+    app.state.db.add_export(&job, 9, Event::system(NOW, acts::EXPORT_ASKED)).await.unwrap();
     let draft = Draft { at: NOW, end: None, title: "t".into(), note: String::new() };
     let bookmark =
         app.state.bookmarks().add(&Principal::command_line(AccountId::main()), NOW, &theirs, draft).await.unwrap().id.to_string();
-    Ids { stream, account, user, session, token, hold, erasure, receipt, bookmark }
+    Ids { stream, account, user, session, token, hold, erasure, receipt, bookmark, share, export }
 }
 
 #[tokio::test]
@@ -395,7 +472,19 @@ async fn what_belongs_to_another_account_is_as_if_it_were_not_there() {
         add_user(&app, &AccountId::main(), role.as_str(), role).await;
         let (_, token) = token_of(&app, &AccountId::main(), role).await;
         let proofs = [Proof::Token(token), Proof::Cookie(signed_in(&app, &AccountId::main(), role.as_str()).await)];
-        let elsewhere = ["{account}", "{stream}", "{user}", "{session}", "{token}", "{hold}", "{erasure}", "{receipt}", "{bookmark}"];
+        let elsewhere = [
+            "{account}",
+            "{stream}",
+            "{user}",
+            "{session}",
+            "{token}",
+            "{hold}",
+            "{erasure}",
+            "{receipt}",
+            "{bookmark}",
+            "{share}",
+            "{export}",
+        ];
         for (theirs, nobodys, ids) in [(&theirs, &nobodys, &elsewhere[..]), (&of_ours, &none, &elsewhere[1..])] {
             for (route, _) in TABLE.iter().filter(|(route, _)| names(route, ids).0) {
                 for proof in &proofs {

@@ -112,6 +112,7 @@ fn sealed_full(row: &BlockInfo, run: &RunInfo, scan: &Scan) -> Vec<Problem> {
             // The torn end of a file that was cut has been named already.
             _ if cut && damage.offset >= whole_end => {}
             Some(segment) if damage.offset < media_end => problems.push(segment_problem(&segment, damage.what)),
+            _ if damage.what.starts_with("pictures do") => problems.push(Problem::new(FindingKind::Checksum, None, damage.what)),
             // Behind the segments only the trailer can be meant, whatever the scan took it for.
             _ => problems.push(trailer(if damage.is_torn_end() { damage.what } else { "it cannot be read" })),
         }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::db::IndexChange;
 use crate::media::{BlockId, BlockInfo, GapCause, RunInfo, StreamId};
+use crate::store::thumbnails::open_thumbnails;
 use crate::store::{MediaRoot, RecoveredState, RunEnd, StoreError, open_notes, recover};
 
 /// One block that was saved.
@@ -76,7 +77,10 @@ fn save(root: &MediaRoot, id: BlockId, path: &str, verify_from: u64, end: &RunEn
             writer.discard(root, id)?;
             return Ok(None);
         }
-        RecoveredState::Open(mut writer) => writer.seal(Some(end.clone()))?,
+        RecoveredState::Open(mut writer) => {
+            writer.set_pictures(open_thumbnails(root, id));
+            writer.seal(Some(end.clone()))?
+        }
         RecoveredState::Broken => {
             return Err(StoreError::damaged(&file, "whole segments stand behind damage; run `retroview check --repair`"));
         }

@@ -80,6 +80,7 @@ pub(in crate::ingest) fn worker_config(dir: &Path) -> WorkerConfig {
         backoff_max_us: 200_000,
         forbidden_networks: vec![],
         file_roots: vec![dir.display().to_string()],
+        thumbnails: false,
         lock_file: None,
     }
 }

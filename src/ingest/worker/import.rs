@@ -51,6 +51,8 @@ pub(super) fn import(shared: &Arc<Shared>, job: ImportJob) -> FromWorker {
         Timeline { end: job.not_before, next_run_ordinal: job.next_run_ordinal, next_sequence: job.next_sequence, ..Timeline::default() };
     let who = (job.account.clone(), job.stream.clone());
     let recorder = Recorder::new(shared.root.clone(), who, config, timeline, shared.clock.clone(), Box::new(shared.reports.clone()));
+    // A file can wait, and is read once.
+    let recorder = recorder.with_pictures(shared.pictures.patient());
     let recorder = Arc::new(Mutex::new(recorder));
     let error = read(shared, &job, &control, Outlet::new(recorder.clone(), None));
     let mut recorder = lock(&recorder);

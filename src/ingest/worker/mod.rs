@@ -8,6 +8,7 @@
 //! | main | reads commands |
 //! | one per stream | waits for packets in libavformat, cuts segments |
 //! | four lanes | write and sync segments of live sources |
+//! | pictures | has a keyframe decoded now and then, by a child process |
 //!
 //! **Invariants.** A segment is reported after it is durable. The process never outlives its supervisor: it ends
 //! when standard input does, when a report cannot be written, and by the kernel's hand when the parent dies;
@@ -18,6 +19,7 @@ mod lane;
 mod look;
 mod outlet;
 mod pace;
+mod pictures;
 mod push;
 mod reader;
 mod recorder;
@@ -42,6 +44,7 @@ use crate::media::{GapCause, StreamId};
 use crate::store::MediaRoot;
 use lane::{Lanes, SharedRecorder, lock};
 use outlet::Outlet;
+use pictures::Pictures;
 use recorder::{Recorder, RecorderConfig, SyncPolicy, Timeline};
 use reports::Reports;
 use stop::{Control, Publisher};
@@ -68,6 +71,7 @@ struct Shared {
     pub clock: SharedClock,
     pub reports: Reports,
     pub lanes: Lanes,
+    pub pictures: Pictures,
 }
 
 /// The hidden subcommand `retroview worker`.
@@ -146,7 +150,16 @@ impl Worker {
         ffmpeg::guard::install(policy.forbidden().to_vec());
         let root = MediaRoot::open(Path::new(&config.media_root), None).map_err(|e| e.to_string())?;
         let lanes = Lanes::start().map_err(|e| format!("start the writer threads: {e}"))?;
-        let shared = Shared { config, policy, root, clock: Arc::new(SystemClock), reports, lanes };
+        let clock: SharedClock = Arc::new(SystemClock);
+        let pictures = match config.thumbnails.then(|| Pictures::start(root.clone(), clock.clone())) {
+            None => Pictures::none(),
+            Some(Ok(pictures)) => pictures,
+            Some(Err(e)) => {
+                reports.log(LogLevel::Warn, None, format!("no small pictures for scrubbing are made: {e}"));
+                Pictures::none()
+            }
+        };
+        let shared = Shared { config, policy, root, clock, reports, lanes, pictures };
         Ok(Worker { shared: Arc::new(shared), streams: HashMap::new() })
     }
 
@@ -241,6 +254,7 @@ impl Worker {
             self.shared.clock.clone(),
             reports,
         )
+        .with_pictures(self.shared.pictures.clone())
     }
 
     /// Stops one stream; a helper thread waits for it, so that other commands do not.

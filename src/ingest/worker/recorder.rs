@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use super::pictures::{Keyframe, Pictures};
 use super::reports::ReportSink;
 use crate::clock::SharedClock;
 use crate::ffmpeg::InitSegment;
 use crate::ingest::gap_list::GapList;
 use crate::ingest::protocol::{FromWorker, LogLevel, StreamState};
-use crate::media::{AccountId, BlockId, GapCause, RunId, RunInfo, SegmentEntry, StreamId, Timestamp};
+use crate::media::{AccountId, BlockId, GapCause, RunId, RunInfo, SegmentEntry, StreamId, ThumbnailPace, Timestamp};
+use crate::store::thumbnails::open_thumbnails;
 use crate::store::{BlockWriter, MediaRoot, NewBlock, NewSegment, RunEnd, StoreError};
 
 /// Blocks that could not be sealed for want of room and are tried again. More are left to recovery.
@@ -63,6 +65,17 @@ impl Segment<'_> {
     fn end(&self) -> Timestamp {
         self.start.saturating_add_micros(i64::from(self.wall_us))
     }
+    /// The video up to the end of its first picture, which is a keyframe.
+    fn keyframe(&self) -> Option<Vec<u8>> {
+        let mut left = if self.independent { self.keyframe_bytes as usize } else { 0 };
+        let mut bytes = Vec::with_capacity(left);
+        for piece in self.video {
+            let (first, _) = piece.split_at(left.min(piece.len()));
+            bytes.extend_from_slice(first);
+            left -= first.len();
+        }
+        (!bytes.is_empty() && left == 0).then_some(bytes)
+    }
 }
 
 struct OpenBlock {
@@ -72,6 +85,8 @@ struct OpenBlock {
     /// Written but not yet durable.
     unreported: Vec<SegmentEntry>,
     unreported_bytes: u64,
+    /// `None`: no small pictures are made of it.
+    pace: Option<ThumbnailPace>,
 }
 
 struct OpenRun {
@@ -88,6 +103,7 @@ pub(super) struct Recorder {
     config: RecorderConfig,
     clock: SharedClock,
     reports: Box<dyn ReportSink>,
+    pictures: Pictures,
     timeline: Timeline,
     /// Parameters of the segmenter's run.
     init: Option<InitSegment>,
@@ -118,6 +134,7 @@ impl Recorder {
             last_sync: clock.monotonic(),
             clock,
             reports,
+            pictures: Pictures::none(),
             timeline,
             init: None,
             run: None,
@@ -127,6 +144,11 @@ impl Recorder {
             bytes: 0,
             finished: false,
         }
+    }
+
+    /// Has small pictures made of what it writes.
+    pub fn with_pictures(self, pictures: Pictures) -> Self {
+        Recorder { pictures, ..self }
     }
 
     /// Segments and bytes written so far.
@@ -265,7 +287,8 @@ impl Recorder {
                 run: &run.info,
             };
             let writer = BlockWriter::create(&self.root, &new)?;
-            run.block = Some(OpenBlock { id, writer, reported: false, unreported: Vec::new(), unreported_bytes: 0 });
+            let pace = (run.info.video.is_some() && self.pictures.begin(&self.root, id)).then(ThumbnailPace::default);
+            run.block = Some(OpenBlock { id, writer, reported: false, unreported: Vec::new(), unreported_bytes: 0, pace });
         }
         let block = run.block.as_mut().expect("made above when missing");
         let entry = block.writer.append(&NewSegment {
@@ -280,6 +303,11 @@ impl Recorder {
         })?;
         block.unreported.push(entry);
         block.unreported_bytes += u64::from(entry.stored_bytes());
+        let due = segment.independent && block.pace.as_mut().is_some_and(|pace| pace.takes(segment.start));
+        if let Some(media) = due.then(|| segment.keyframe()).flatten() {
+            let (stream, init) = (self.stream.clone(), run.info.init.clone());
+            self.pictures.hand_over(Keyframe { stream, block: block.id, at: segment.start, init, media, hurry: false });
+        }
         self.timeline.next_sequence += 1;
         self.timeline.end = segment.end();
         Ok(())
@@ -321,6 +349,8 @@ impl Recorder {
         }
         self.sync();
         let Some(block) = self.run.as_mut().and_then(|r| r.block.as_mut()) else { return Ok(()) };
+        self.pictures.settle();
+        block.writer.set_pictures(open_thumbnails(&self.root, block.id));
         let sealed = block.writer.seal(None)?;
         let id = block.id;
         self.run.as_mut().expect("it has the block").block = None;
@@ -396,6 +426,8 @@ impl Recorder {
             let _ = block.writer.discard(&self.root, block.id);
             return;
         }
+        self.pictures.settle();
+        block.writer.set_pictures(open_thumbnails(&self.root, block.id));
         match block.writer.seal(Some(end.clone())) {
             Ok(sealed) => {
                 let report = FromWorker::BlockSealed { block: block.id, size_bytes: sealed.size_bytes, checksum: sealed.checksum };

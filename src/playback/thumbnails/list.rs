@@ -1,6 +1,6 @@
 //! A list of small pictures, also as WebVTT, which players know for their seek bars.
 
-use crate::media::{THUMBNAIL_WIDTH, TimeRange, Timestamp};
+use crate::media::{BlockId, THUMBNAIL_WIDTH, TimeRange, Timestamp};
 use crate::playback::text::{push_seconds, push_u64};
 
 /// Small pictures over a range, in time order.
@@ -24,10 +24,13 @@ pub struct Thumbnail {
 }
 
 /// The file that a small picture is in.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ThumbnailImage {
     /// The full picture of this moment, made small.
     Frame(Timestamp),
+    /// The small pictures of a block: all of them, or so many from one on. `version` is said where not all may be seen, so that no cache
+    /// takes one for the other.
+    Sheet { block: BlockId, part: Option<(u32, u32)>, version: Option<u32> },
 }
 
 impl ThumbnailImage {
@@ -41,6 +44,15 @@ impl ThumbnailImage {
                 url.push_str("&width=");
                 push_u64(&mut url, u64::from(THUMBNAIL_WIDTH));
             }
+            ThumbnailImage::Sheet { block, part, version } => {
+                url = format!("thumbnails/{block}.jpg");
+                let part = part.map(|(from, count)| format!("from={from}&count={count}"));
+                let query: Vec<String> = part.into_iter().chain(version.map(|v| format!("v={v:x}"))).collect();
+                if !query.is_empty() {
+                    url.push('?');
+                    url.push_str(&query.join("&"));
+                }
+            }
         }
         if let Some(token) = token {
             url.push(if url.contains('?') { '&' } else { '?' });
@@ -52,15 +64,6 @@ impl ThumbnailImage {
 }
 
 impl Thumbnails {
-    /// A picture stands for the time until the next where footage goes on: the last moment of a block belongs to its last picture.
-    pub(super) fn close_gaps(&mut self) {
-        for i in 1..self.thumbnails.len() {
-            let next = self.thumbnails[i].at;
-            let before = &mut self.thumbnails[i - 1];
-            before.until = before.until.min(next);
-        }
-    }
-
     /// WebVTT; times count from the start of the range, and so does what players show. `token` as in [`ThumbnailImage::url`].
     pub fn to_vtt(&self, token: Option<&str>) -> String {
         let zero = self.range.start();
@@ -98,14 +101,22 @@ mod tests {
         let at = |s: i64| Timestamp::from_secs(1_777_816_800 + s);
         let thumbnail =
             |from, to| Thumbnail { at: at(from), until: at(to), image: ThumbnailImage::Frame(at(from)), place: [0, 0, 160, 90] };
-        let mut list =
-            Thumbnails { range: TimeRange::new(at(5), at(3700)).unwrap(), thumbnails: vec![thumbnail(2, 12), thumbnail(10, 3700)] };
-        list.close_gaps();
+        let list = Thumbnails { range: TimeRange::new(at(5), at(3700)).unwrap(), thumbnails: vec![thumbnail(2, 10), thumbnail(10, 3700)] };
         assert_eq!(
             list.to_vtt(Some("abc")),
             "WEBVTT\n\nNOTE 00:00:00.000 is 2026-05-03T14:00:05.000000Z\n\n\
              00:00:00.000 --> 00:00:05.000\nframe.jpg?at=1777816802&width=160&token=abc#xywh=0,0,160,90\n\n\
              00:00:05.000 --> 01:01:35.000\nframe.jpg?at=1777816810&width=160&token=abc#xywh=0,0,160,90\n"
         );
+    }
+
+    #[test]
+    fn images_are_named_by_what_they_show() {
+        let block = BlockId::from_bytes([0; 16]);
+        let url = |part, version| ThumbnailImage::Sheet { block, part, version }.url(Some("t"));
+        assert_eq!(url(None, None), format!("thumbnails/{block}.jpg?token=t"));
+        assert_eq!(url(Some((10, 3)), None), format!("thumbnails/{block}.jpg?from=10&count=3&token=t"));
+        assert_eq!(url(Some((0, 1)), Some(0xab)), format!("thumbnails/{block}.jpg?from=0&count=1&v=ab&token=t"));
+        assert_eq!(ThumbnailImage::Sheet { block, part: None, version: Some(1) }.url(None), format!("thumbnails/{block}.jpg?v=1"));
     }
 }

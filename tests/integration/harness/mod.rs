@@ -11,7 +11,7 @@ mod wait;
 
 pub use disk::SmallDisk;
 pub use footage::{Camera, camera};
-pub use http::Answer;
+pub use http::{Answer, Client};
 pub use picture::{clock_of_jpeg, clocks_of};
 pub use player::{ffmpeg_plays, ffprobe_json};
 pub use service::{BINARY, Service};

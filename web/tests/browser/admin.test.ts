@@ -85,7 +85,7 @@ test('a stream is tried, added, edited, paused, removed in numbers, and restored
       await row.getByRole('link', { name: 'Lobby', exact: true }).waitFor();
 
       await row.getByRole('button', { name: /^Pause/ }).click();
-      await row.getByText('Paused').waitFor();
+      await row.getByText('Paused').first().waitFor();
       await row.getByRole('button', { name: /^Resume/ }).waitFor();
 
       const yard = page.getByRole('row').filter({ hasText: 'yard' });
@@ -140,7 +140,10 @@ test('retention shows what was promised and what is there, counts a change, and 
       await page.getByLabel('Days').fill('1');
       await page.getByRole('button', { name: 'Count', exact: true }).click();
       await page.getByText('As of').waitFor();
-      await page.getByRole('row', { name: /Front door .*12 s/ }).waitFor();
+      await page
+        .getByRole('row', { name: /Front door .*12 s/ })
+        .last()
+        .waitFor();
 
       await yard.getByRole('button', { name: /^Cap/ }).click();
       const dialog = page.getByRole('dialog');
@@ -266,6 +269,29 @@ test('an upgrade is quoted, a downgrade is dated and cancelled, and both are in 
     { as: people.manager },
   ));
 
+test('a run by hand is counted first, and going past a guard says in numbers what will go', () =>
+  visiting(async ({ page }) => {
+    await page.goto('/#/retention/acme');
+    await page.getByRole('button', { name: 'Run retention now' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('This run would:').waitFor();
+    await dialog.getByRole('button', { name: 'Run', exact: true }).click();
+    await dialog.getByText('Done:').waitFor();
+    await dialog.getByRole('button', { name: 'Done' }).click();
+
+    const stop = { guard: 'clock_forward', last_run_us: Date.now() * 1000 - 3 * 86_400_000_000 };
+    const stopped = { since_us: Date.now() * 1000, why: '', stop };
+    await page.route('**/v1/retention', (route) =>
+      route.fulfill({ json: { confirmed: false, grace_s: 1, share_percent: 20, last_run_us: null, stopped } }),
+    );
+    await page.reload();
+    await page.getByRole('heading', { name: 'Retention stands still' }).waitFor();
+    await page.getByRole('button', { name: 'I have looked into it: go on' }).click();
+    await dialog.getByText(/is given up at once|Nothing would go/).waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+  }));
+
 test('an operator adds an account and turns keys', () =>
   visiting(async ({ page }) => {
     await page.goto('/#/accounts');
@@ -349,6 +375,6 @@ test('a recorder that is away is said to be, and the page goes on by itself when
     await page.getByText('The recorder does not answer. Trying again…').waitFor({ timeout: 30_000 });
     await recorder.start();
     await page.getByText('The recorder does not answer. Trying again…').waitFor({ state: 'detached', timeout: 30_000 });
-    await page.getByRole('row').filter({ hasText: 'Hold placed' }).waitFor();
+    await page.getByRole('row').filter({ hasText: 'Stream added' }).waitFor();
     visit.complaints.length = 0;
   }));

@@ -66,7 +66,7 @@ test('a part is marked with I and O, typed to the millisecond, and says what it 
 
     await mark(visit, '10:02:00', '10:03:00');
     await panel(visit).getByText('Nothing is recorded between the marks').waitFor();
-    expect(await panel(visit).getByRole('button', { name: 'Download clip' }).isDisabled()).toBe(true);
+    expect(await panel(visit).getByRole('button', { name: 'Export…' }).isDisabled()).toBe(true);
     await mark(visit, '10:03:00', '10:02:00');
     await panel(visit).getByText('The end is before the beginning').waitFor();
     await panel(visit).getByRole('button', { name: 'Clear marks' }).click();
@@ -329,7 +329,7 @@ test('viewers are offered no holds', () =>
     await visit.page.context().clearCookies();
     await visit.signIn('vera');
     await visit.watch('yard', `${day}T10:00:20Z`);
-    await panel(visit).getByRole('button', { name: 'Download clip' }).waitFor();
+    await panel(visit).getByRole('button', { name: 'Share…' }).waitFor();
     expect(await panel(visit).getByRole('button', { name: 'Hold…' }).count()).toBe(0);
   }));
 

@@ -20,7 +20,10 @@ export const pages: { readonly [P in Page]?: Loader<P> } = {
   system: () => import('../admin/system/System.svelte'),
   setup: () => import('../admin/setup/Setup.svelte'),
   watch: () => import('../watch/Watch.svelte'),
+  exports: () => import('../exports/Exports.svelte'),
   bookmarks: () => import('../bookmarks/Bookmarks.svelte'),
   holds: () => import('../holds/Holds.svelte'),
   wall: () => import('../wall/Wall.svelte'),
+  shares: () => import('../share/Shares.svelte'),
+  share: () => import('../share/SharePage.svelte'),
 };

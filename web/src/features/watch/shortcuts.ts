@@ -13,6 +13,9 @@ export type Command =
   | { do: 'gaps' }
   | { do: 'zoom'; by: 1 | -1 }
   | { do: 'mark'; edge: 'start' | 'end' }
+  /** Keeps the moment: as a bookmark, as a picture. */
+  | { do: 'note' }
+  | { do: 'still' }
   | { do: 'live' }
   | { do: 'go' }
   | { do: 'mute' }
@@ -72,6 +75,10 @@ export function commandFor({ key, shiftKey, ctrlKey, metaKey, altKey }: Keys): C
       return { do: 'mark', edge: 'start' };
     case 'o':
       return { do: 'mark', edge: 'end' };
+    case 'b':
+      return { do: 'note' };
+    case 's':
+      return { do: 'still' };
     case 'l':
       return { do: 'live' };
     case 'g':

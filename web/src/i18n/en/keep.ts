@@ -43,6 +43,7 @@ export const keep = {
   'exports.none': 'Nothing has been exported yet. Open a stream, mark a part and export it.',
   'exports.all': 'All exports',
   'exports.open': { one: '{n} under way', other: '{n} under way' },
+  'exports.export': 'Export…',
   'exports.new': 'Export a part',
   'exports.format': 'As',
   'exports.mp4': 'MP4 film',
@@ -53,6 +54,7 @@ export const keep = {
   'exports.note': 'Reason or note',
   'exports.note.hint': 'Kept with the export, in its manifest and in the audit log.',
   'exports.begin': 'Start the export',
+  'exports.begun': 'The export has started. It goes on when you leave this page.',
   'exports.progress': 'Progress of the export',
   'exports.percent': '{n} %',
   'exports.of': '{done} of {total}',
@@ -96,6 +98,7 @@ export const keep = {
   'bookmarks.failed': 'The bookmarks could not be loaded. Trying again…',
   'bookmarks.some': 'There are many: those within 30 days of the playhead are listed.',
 
+  'share.share': 'Share…',
   'share.new': 'Share a part',
   'share.intro': 'Whoever has the link sees exactly this part, without an account. You can revoke it at any time.',
   'share.lasts': 'The link opens for',

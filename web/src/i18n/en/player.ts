@@ -87,6 +87,8 @@ export const player = {
   'help.speed': 'Slower or faster',
   'help.go': 'Type a time',
   'help.marks': 'Begin or end the clip here',
+  'help.note': 'Bookmark this moment',
+  'help.still': 'Save the picture as PNG',
   'help.zoom': 'Zoom the time bar in or out',
   'help.mute': 'Sound on or off',
   'help.fullscreen': 'Full screen',

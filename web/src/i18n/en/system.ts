@@ -20,7 +20,6 @@ export const system = {
   'system.grace': 'Grace before deleting',
   'system.checkpoint': 'Last checkpoint of the log',
   'system.erasures': 'Erasures under way',
-  'system.exports': 'Exports under way',
   'system.never': 'not yet',
 
   'keys.title': 'Keys of signed addresses',

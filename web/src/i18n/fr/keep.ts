@@ -45,6 +45,7 @@ export const keep: In<typeof en> = {
   'exports.none': 'Rien n’a encore été exporté. Ouvrez un flux, marquez un passage et exportez-le.',
   'exports.all': 'Tous les exports',
   'exports.open': { one: '{n} en cours', other: '{n} en cours' },
+  'exports.export': 'Exporter…',
   'exports.new': 'Exporter un passage',
   'exports.format': 'Sous forme de',
   'exports.mp4': 'Film MP4',
@@ -55,6 +56,7 @@ export const keep: In<typeof en> = {
   'exports.note': 'Motif ou note',
   'exports.note.hint': 'Gardé avec l’export, dans son manifeste et dans le journal d’audit.',
   'exports.begin': 'Lancer l’export',
+  'exports.begun': 'L’export est lancé. Il continue quand vous quittez cette page.',
   'exports.progress': 'Avancement de l’export',
   'exports.percent': '{n} %',
   'exports.of': '{done} sur {total}',
@@ -98,6 +100,7 @@ export const keep: In<typeof en> = {
   'bookmarks.failed': 'Les signets n’ont pas pu être chargés. Nouvel essai…',
   'bookmarks.some': 'Il y en a beaucoup : ceux à moins de 30 jours de la tête de lecture sont affichés.',
 
+  'share.share': 'Partager…',
   'share.new': 'Partager un passage',
   'share.intro': 'Qui a le lien voit exactement ce passage, sans compte. Vous pouvez le révoquer à tout moment.',
   'share.lasts': 'Le lien s’ouvre pendant',

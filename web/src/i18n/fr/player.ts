@@ -91,6 +91,8 @@ export const player: In<typeof en> = {
   'help.speed': 'Plus lent ou plus rapide',
   'help.go': 'Saisir une heure',
   'help.marks': 'Commencer ou finir l’extrait ici',
+  'help.note': 'Poser un signet ici',
+  'help.still': 'Enregistrer l’image en PNG',
   'help.zoom': 'Agrandir ou réduire la barre de temps',
   'help.mute': 'Son ou silence',
   'help.fullscreen': 'Plein écran',

@@ -22,7 +22,6 @@ export const system: In<typeof en> = {
   'system.grace': 'Délai de grâce avant effacement',
   'system.checkpoint': 'Dernier point de contrôle du journal',
   'system.erasures': 'Effacements en cours',
-  'system.exports': 'Exports en cours',
   'system.never': 'pas encore',
 
   'keys.title': 'Clés des adresses signées',
