@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use retroview::clock::{Clock, ManualClock, SharedClock};
-use retroview::db::{Db, DbResult, IndexChange, NewStream, sqlite};
+use retroview::db::{AuditVerifier, Db, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
 use retroview::exports::{ExportSettings, Exports};
 use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput, clock_row};
 use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read, decode_small};
-use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
+use retroview::http::{HttpSettings, Installation, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::{PushFormat, Sight};
 use retroview::ingest::{LookError, Publication, PublishError, SourcePolicy, SourceSpec, StreamStatus};
@@ -154,6 +154,8 @@ impl Archive {
             retention: retention.clone(),
             exports,
             views: ViewLog::default(),
+            verifier: AuditVerifier::new(db.clone(), || at(86_400.0)),
+            installation: Installation { root: root.clone(), min_free_bytes: 0, started_at: at(86_400.0) },
         };
         let router = router(Arc::new(services));
         Archive {
