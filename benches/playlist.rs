@@ -21,10 +21,10 @@ use rustix::time::{ClockId, clock_gettime};
 use tower::ServiceExt;
 
 use retroview::clock::{Clock, SystemClock};
-use retroview::db::{DbResult, IndexChange, NewStream, sqlite};
+use retroview::db::{AuditVerifier, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
 use retroview::exports::{ExportSettings, Exports};
-use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
+use retroview::http::{HttpSettings, Installation, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::{PushFormat, Sight};
 use retroview::ingest::{LookError, Publication, PublishError, SourcePolicy, SourceSpec, StreamStatus};
@@ -176,7 +176,7 @@ impl Recorder for NoRecorder {
         unreachable!("nobody pushes")
     }
     async fn look(&self, _: &SourceSpec) -> Result<Sight, LookError> {
-        unreachable!("nobody looks")
+        unreachable!("nobody tries sources")
     }
 }
 
@@ -214,11 +214,14 @@ async fn served(dir: &std::path::Path) -> Served {
     let root = MediaRoot::open_or_create(&dir.join("media"), None).expect("a media folder");
     let lock_file = dir.join("retention.lock");
     let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), clock.clone(), &lock_file);
-    let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
     let sources = SourcePolicy::new(&[] as &[&str], &[] as &[&str]).expect("no networks, no folders");
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let nowhere = ExportSettings { folder: dir.join("exports"), keep: Duration::ZERO, max_bytes: 0, min_free_bytes: 0 };
-    let exports = Exports::new(db.clone(), clock.clone(), playback.clone(), nowhere);
+    let verifier = AuditVerifier::new(db.clone(), || SystemClock.now());
+    let installation = Installation { root: root.clone(), min_free_bytes: 0, started_at: clock.now() };
+    let playback = Playback::within(retention.windows(), index, Arc::new(BlockCache::new(root)), clock.clone());
+    let export_settings =
+        ExportSettings { folder: dir.join("exports"), keep: Duration::from_secs(86_400), max_bytes: 1 << 30, min_free_bytes: 0 };
+    let exports = Exports::new(db.clone(), clock.clone(), playback.clone(), export_settings);
     let services = Services {
         db,
         clock,
@@ -231,6 +234,8 @@ async fn served(dir: &std::path::Path) -> Served {
         retention,
         exports,
         views: ViewLog::default(),
+        verifier,
+        installation,
     };
     Served { router: router(Arc::new(services)), token, ends }
 }

@@ -15,6 +15,7 @@
 
 mod announce;
 mod checkpoints;
+mod daily;
 mod data_dir;
 mod error;
 mod limits;
@@ -27,5 +28,5 @@ pub use checkpoints::sign as sign_checkpoint;
 pub use data_dir::{DataDirLock, prepare as prepare_data_dir};
 pub use error::StartError;
 pub use open::{Claim, Opened, claim, open, open_index, open_rows};
-pub use service::{Service, importer, retention, retention_settings, start};
+pub use service::{Service, importer, looker, retention, retention_settings, start};
 pub use signals::{Asked, Signals};

@@ -15,15 +15,15 @@ use crate::accounts::Accounts;
 use crate::audit::{Event, acts};
 use crate::clock::SharedClock;
 use crate::config::{Config, Origin};
-use crate::db::Db;
+use crate::db::{AuditVerifier, Db};
 use crate::entitlement::{Access, AccessSettings, Windows};
 use crate::exports::{ExportSettings, Exports};
 use crate::ffmpeg::DecoderPool;
-use crate::http::{self, HttpSettings, ServeLimits, Services, ViewLog};
+use crate::http::{self, HttpSettings, Installation, ServeLimits, Services, ViewLog};
 use crate::index::Index;
 use crate::ingest::import::Importer;
 use crate::ingest::protocol::WorkerConfig;
-use crate::ingest::{IngestSettings, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
+use crate::ingest::{IngestSettings, Looker, SourcePolicy, SupervisorHandle, WorkerProgram, supervisor};
 use crate::media::{StreamId, Timestamp};
 use crate::playback::Playback;
 use crate::retention::{self, Amount, Retention, RetentionError, RunReport};
@@ -66,6 +66,8 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
         .map_err(|e| step("start workers")(e.into()))?;
     let views = ViewLog::default();
     let retention = retention(config, opened.index.clone(), &opened.root, opened.clock.clone());
+    let clock = opened.clock.clone();
+    let verifier = AuditVerifier::new(opened.db().clone(), move || clock.now());
     let playback = playback(&opened, retention.windows())?;
     let export_settings = ExportSettings {
         folder: config.exports_dir(),
@@ -91,12 +93,20 @@ pub async fn start(config: &Config, opened: Opened) -> Result<Service, StartErro
             ..HttpSettings::default()
         },
         views: views.clone(),
+        verifier: verifier.clone(),
+        installation: Installation {
+            root: opened.root.clone(),
+            min_free_bytes: config.media.min_free_bytes,
+            started_at: opened.clock.now(),
+        },
     });
     tokio::spawn(record_views(views.clone(), opened.db().clone(), opened.clock.clone()));
     tokio::spawn(settle_accounts(Accounts::new(opened.db().clone()), opened.clock.clone()));
     tokio::spawn(keep_metrics_small(metrics));
     tokio::spawn(super::checkpoints::keep(config.audit.checkpoints.clone(), opened.db().clone(), opened.clock.clone()));
     record_start(config, opened.db(), opened.clock.now()).await;
+    tokio::spawn(super::daily::verify_audit(verifier, opened.clock.clone()));
+    tokio::spawn(super::daily::settle_storage(retention.clone(), opened.clock.clone()));
     let exporting = tokio::spawn(exports.run());
     let enforcing = tokio::spawn(enforce(retention, config.retention.interval, opened.clock.clone()));
     tokio::spawn(super::announce::keep(config.run_dir(), config.server.base_url_at(address), supervisor.clone()));
@@ -202,6 +212,15 @@ async fn keep_metrics_small(metrics: PrometheusHandle) {
 pub fn importer(config: &Config, index: Index, root: &MediaRoot, clock: SharedClock) -> Result<Importer, StartError> {
     let (program, worker) = (worker_program()?, worker_config(config, root));
     Ok(Importer { index, clock, program, worker, run_dir: config.run_dir() })
+}
+
+/// What tries sources for a command.
+///
+/// # Errors
+/// This program's own file cannot be found, or the system refuses a thread.
+pub fn looker(config: &Config, root: &MediaRoot) -> Result<Looker, StartError> {
+    let started = Looker::start(worker_program()?, worker_config(config, root));
+    started.map_err(|e| StartError::Step { step: "start the thread that starts processes", source: e.into() })
 }
 
 /// Pictures are decoded by children of this process; `frame.jpg` waits for one of them.

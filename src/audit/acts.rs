@@ -4,6 +4,8 @@ use super::Act;
 
 /// With the settings that are not as they come.
 pub const SERVICE_STARTED: Act = Act("service.started");
+/// Nobody is led through the first steps any more.
+pub const SETUP_DONE: Act = Act("setup.done");
 pub const STREAM_ADDED: Act = Act("stream.added");
 pub const STREAM_CHANGED: Act = Act("stream.changed");
 pub const STREAM_PAUSED: Act = Act("stream.paused");

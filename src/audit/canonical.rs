@@ -1,6 +1,6 @@
 //! The canonical form: see [`super`].
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Appends `value`: keys in byte order, no white space, strings as RFC 8785 writes them. A number that is no integer is
 /// written as its text in quotes, because floating point has no one form.
@@ -21,24 +21,26 @@ pub(super) fn push(out: &mut String, value: &Value) {
             }
             out.push(']');
         }
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort_unstable();
-            out.push('{');
-            for (i, key) in keys.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                push_string(out, key);
-                out.push(':');
-                push(out, &map[key]);
-            }
-            out.push('}');
-        }
+        Value::Object(map) => push_object(out, map),
     }
 }
 
-fn push_string(out: &mut String, s: &str) {
+pub(super) fn push_object(out: &mut String, map: &Map<String, Value>) {
+    let mut keys: Vec<&String> = map.keys().collect();
+    keys.sort_unstable();
+    out.push('{');
+    for (i, key) in keys.into_iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        push_string(out, key);
+        out.push(':');
+        push(out, &map[key]);
+    }
+    out.push('}');
+}
+
+pub(super) fn push_string(out: &mut String, s: &str) {
     // serde_json escapes what RFC 8785 §3.2.2.2 wants escaped, the same way.
     out.push_str(&serde_json::to_string(s).expect("a string is JSON"));
 }

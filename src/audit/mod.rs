@@ -27,6 +27,7 @@ mod document;
 mod event;
 mod views;
 
+pub(crate) use chain::hex;
 pub use chain::{Broken, Chain, Hash, NOTHING_BEFORE, Record};
 pub use checkpoint::{BadCheckpoint, Checkpoint, CheckpointKey, KEY_BYTES, KEY_NAME, Verifier};
 pub use document::{BadDocument, Document};

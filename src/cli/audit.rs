@@ -38,6 +38,7 @@ enum AuditCommand {
     /// Records, newest last.
     #[command(after_help = "Examples:
   retroview audit list --stream door --from -86400
+  retroview audit list --person ann
   retroview audit list --act stream.removed --json")]
     List {
         /// Only about this stream
@@ -46,6 +47,9 @@ enum AuditCommand {
         /// Only what this user, token or command line did, as the list shows them
         #[arg(long)]
         actor: Option<String>,
+        /// Only what was done under names that hold this: users, tokens
+        #[arg(long, value_name = "TEXT", conflicts_with = "actor")]
+        person: Option<String>,
         /// Only this act (stream.paused) or all of its noun (stream)
         #[arg(long)]
         act: Option<String>,
@@ -115,13 +119,13 @@ pub(super) fn run(args: AuditArgs, context: &Context) -> anyhow::Result<Exit> {
     match args.command {
         AuditCommand::Verify { file, checkpoint, key, json } => verify(&file, &checkpoint, key.as_deref(), json),
         AuditCommand::VerifyReceipt { file, key, json } => verify_receipt(&file, key.as_deref(), json),
-        AuditCommand::List { stream, actor, act, from, to, limit, json } => context.with_database(async |database| {
+        AuditCommand::List { stream, actor, person, act, from, to, limit, json } => context.with_database(async |database| {
             let now = SystemClock.now();
             let wrong = |e: String| Failure::new(Exit::Usage, e).hint("retroview audit list --help");
             let moment =
                 |text: &Option<String>, or| text.as_deref().map_or(Ok(or), |t| Timestamp::parse(t, now)).map_err(|e| wrong(e.to_string()));
             let range = TimeRange::new(moment(&from, Timestamp::MIN)?, moment(&to, Timestamp::MAX)?).map_err(|e| wrong(e.to_string()))?;
-            let query = AuditQuery { account: None, stream, actor, act, range: Some(range) };
+            let query = AuditQuery { account: None, stream, actor, person, act, range: Some(range) };
             list(&database.db, &query, limit, json).await
         }),
         AuditCommand::Export { out } => context.with_database(async |database| export(&database.db, out.as_deref()).await),
@@ -130,15 +134,16 @@ pub(super) fn run(args: AuditArgs, context: &Context) -> anyhow::Result<Exit> {
 }
 
 async fn list(db: &Db, query: &AuditQuery, limit: usize, json: bool) -> anyhow::Result<Exit> {
-    let mut newest: std::collections::VecDeque<Record> = std::collections::VecDeque::new();
-    let mut after = 0;
-    loop {
-        let page = db.audit_records(query, after, BATCH).await?;
+    let mut newest: Vec<Record> = Vec::new();
+    let mut before = u64::MAX;
+    while newest.len() < limit {
+        let wanted = u32::try_from(limit - newest.len()).unwrap_or(BATCH).min(BATCH);
+        let page = db.newest_audit_records(query, before, wanted).await?;
         let Some(last) = page.last() else { break };
-        after = last.n;
+        before = last.n;
         newest.extend(page);
-        newest.drain(..newest.len().saturating_sub(limit));
     }
+    newest.reverse();
     if json {
         newest.iter().for_each(|record| output::print_line(&record.to_line()));
         return Ok(Exit::Ok);

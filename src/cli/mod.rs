@@ -23,6 +23,7 @@ mod index;
 mod keys;
 mod output;
 mod papers;
+mod probe;
 mod retention;
 mod serve;
 mod shares;

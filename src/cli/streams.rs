@@ -49,6 +49,11 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Connect to a source without recording it: what it sends, or why nothing comes.
+    #[command(after_help = "Examples:
+  retroview streams probe 'rtsp://viewer:secret@192.0.2.7/stream1'
+  retroview streams probe rtsp://192.0.2.7/stream1 --picture first.jpg")]
+    Probe(super::probe::ProbeArgs),
     /// All streams with what is stored of them.
     #[command(after_help = "Examples:
   retroview streams list
@@ -93,6 +98,7 @@ pub(super) fn run(args: StreamsArgs, context: &Context) -> anyhow::Result<Exit> 
         let db = &database.db;
         match args.command {
             StreamsCommand::Add { id, source, title, account, json } => add(&database, id, &source, title, account, json).await,
+            StreamsCommand::Probe(args) => super::probe::run(&database, args).await,
             StreamsCommand::List { removed, json } => list(&database, removed, json).await,
             StreamsCommand::Show { id, json } => show(&database, &id, json).await,
             StreamsCommand::Pause { id } => {

@@ -132,6 +132,8 @@ pub trait ExportRows: Send + Sync {
     async fn exports_with_file(&self, after: &str, limit: u32) -> DbResult<Vec<ExportRow>>;
     /// What files there are take, and what those that run will, without this one.
     async fn export_bytes(&self, without: &str) -> DbResult<u64>;
+    /// Those that wait or run.
+    async fn exports_to_do(&self) -> DbResult<u64>;
     /// Whether somebody has asked at `since` or later for an erasure that touches the range.
     async fn erasure_since(&self, stream: &StreamId, range: TimeRange, since: Timestamp) -> DbResult<bool>;
 }

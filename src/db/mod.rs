@@ -19,6 +19,8 @@ mod papers;
 mod retention;
 mod shares;
 pub mod sqlite;
+mod storage;
+mod verification;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -87,9 +89,12 @@ pub use exports::{ExportEnd, ExportFile, ExportFormat, ExportRow, ExportRows, Ex
 pub use papers::{NewReceipt, PaperRows, ReceiptKind, ReceiptRow};
 pub use retention::{
     BlockBrief, BlockSums, CapRow, HoldRow, HoldRows, MarkRow, NewHold, NewMark, PlacedHold, Release, RetentionRows, RetentionState,
-    SweepRow, SweptRow,
+    SweepRow, SweepSummary, SweptRow,
 };
 pub use shares::{ShareRow, ShareRows};
+
+pub use storage::{StorageChanges, StorageDay, StorageRows};
+pub use verification::{AuditVerifier, Verification, VerificationState};
 
 pub type DbResult<T> = Result<T, DbError>;
 pub type Db = Arc<dyn Database>;
@@ -294,6 +299,8 @@ pub struct AuditQuery {
     pub account: Option<AccountId>,
     pub stream: Option<StreamId>,
     pub actor: Option<String>,
+    /// Part of the name of a user, a token or whatever else acted, in either case. Only of searches from the newest back.
+    pub person: Option<String>,
     /// A whole act (`stream.paused`) or its noun (`stream`).
     pub act: Option<String>,
     /// When it happened.
@@ -312,6 +319,8 @@ pub trait AuditRows: Send + Sync {
     async fn audit_head(&self) -> DbResult<Chain>;
     /// Records after the one with this number, oldest first, at most `limit`.
     async fn audit_records(&self, query: &AuditQuery, after: u64, limit: u32) -> DbResult<Vec<Record>>;
+    /// Records before the one with this number, newest first, at most `limit`.
+    async fn newest_audit_records(&self, query: &AuditQuery, before: u64, limit: u32) -> DbResult<Vec<Record>>;
 }
 
 /// Whether the database answers and can be written: `/readyz`.
@@ -323,9 +332,19 @@ pub trait Health: Send + Sync {
 /// Facts about the installation itself.
 #[async_trait]
 pub trait InstallationRows: Send + Sync {
+    /// Something that is remembered under a name; `None` before it is.
+    async fn fact(&self, name: &str) -> DbResult<Option<String>>;
+    /// Replaces what was remembered.
+    async fn set_fact(&self, name: &str, value: &str) -> DbResult<()>;
+    /// What the rows take on disk.
+    async fn database_bytes(&self) -> DbResult<u64>;
     /// Identity of the media folder that these rows belong to; `None` before the first start.
-    async fn media_root_id(&self) -> DbResult<Option<String>>;
-    async fn set_media_root_id(&self, id: &str) -> DbResult<()>;
+    async fn media_root_id(&self) -> DbResult<Option<String>> {
+        self.fact("media_root").await
+    }
+    async fn set_media_root_id(&self, id: &str) -> DbResult<()> {
+        self.set_fact("media_root", id).await
+    }
 }
 
 /// Everything an installation keeps in rows.
@@ -341,6 +360,7 @@ pub trait Database:
     + RetentionRows
     + ErasureRows
     + PaperRows
+    + StorageRows
     + BookmarkRows
     + ShareRows
     + ExportRows
@@ -359,6 +379,7 @@ impl<T> Database for T where
         + RetentionRows
         + ErasureRows
         + PaperRows
+        + StorageRows
         + BookmarkRows
         + ShareRows
         + ExportRows

@@ -159,6 +159,18 @@ pub struct SweepRow {
     pub finished_at: Option<Timestamp>,
 }
 
+/// What a sweep took, added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepSummary {
+    pub sweep: SweepRow,
+    /// By stream.
+    pub streams: Vec<(StreamId, BlockSums)>,
+    /// From the first to the last of the footage; `None`: nothing was taken yet.
+    pub range: Option<TimeRange>,
+    /// Numbers of its receipts, part by part.
+    pub receipts: Vec<i64>,
+}
+
 /// A block that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweptRow {
@@ -200,6 +212,10 @@ pub trait RetentionRows: Send + Sync {
     async fn marks(&self, after: Option<BlockId>, limit: u32) -> DbResult<Vec<MarkRow>>;
     /// Of the stream, those that no sweep has begun to delete; and when the first of them is due.
     async fn marked_sums(&self, stream: &StreamId) -> DbResult<(BlockSums, Option<Timestamp>)>;
+    /// Of the stream, what is due at `now` and no sweep has begun to delete.
+    async fn due_sums(&self, stream: &StreamId, now: Timestamp) -> DbResult<BlockSums>;
+    /// Wall time of all footage of the stream.
+    async fn footage_us(&self, stream: &StreamId) -> DbResult<i64>;
     /// Blocks that touch `range` and end at `ended_by` or before.
     async fn sum_blocks(&self, stream: &StreamId, range: TimeRange, ended_by: Timestamp) -> DbResult<BlockSums>;
     /// Blocks of the stream that touch `range` and are given up, with when each is due, in time order, at most `limit`: those a sweep has
@@ -214,6 +230,8 @@ pub trait RetentionRows: Send + Sync {
     /// Newest first.
     async fn sweeps(&self, account: Option<&AccountId>, limit: u32) -> DbResult<Vec<SweepRow>>;
     async fn sweep(&self, id: i64) -> DbResult<Option<SweepRow>>;
+    /// Newest first, those before the one with this number, at most `limit`.
+    async fn sweep_summaries(&self, account: Option<&AccountId>, before: Option<i64>, limit: u32) -> DbResult<Vec<SweepSummary>>;
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>>;
     /// One of those that were in `range` before a sweep took them: the one that began last.
     async fn swept_in(&self, stream: &StreamId, range: TimeRange) -> DbResult<Option<SweptRow>>;

@@ -38,7 +38,7 @@ pub use extract::{Json, Path, Query};
 pub use problem::{Code, HttpResult, Problem};
 pub use recorder::Recorder;
 pub use server::{ServeLimits, serve};
-pub use state::{AppState, HttpSettings, Services, ViewLog};
+pub use state::{AppState, HttpSettings, Installation, Services, ViewLog};
 
 /// Largest JSON body. The largest honest one, a token for hundreds of streams, has some 40 KiB.
 const JSON_BYTES_MAX: usize = 64 * 1024;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::db::DbResult;
 use crate::ingest::protocol::{PushFormat, Sight};
-use crate::ingest::{LookError, NotRecording, Publication, PublishError, SourceSpec, StreamStatus, SupervisorHandle};
+use crate::ingest::{LookError, NotRecording, Publication, PublishError, SourceSpec, StreamStatus, SupervisorHandle, WorkerCount};
 use crate::media::StreamId;
 
 #[async_trait]
@@ -14,6 +14,10 @@ pub trait Recorder: Send + Sync {
     /// What the stream is doing; `None` for one that is not recorded here.
     fn status(&self, stream: &StreamId) -> Option<StreamStatus>;
     fn statuses(&self) -> HashMap<StreamId, StreamStatus>;
+    /// The processes that record.
+    fn workers(&self) -> WorkerCount {
+        WorkerCount::default()
+    }
     /// Why nothing can be recorded, if that is so.
     fn not_recording(&self) -> Option<NotRecording> {
         None
@@ -33,6 +37,9 @@ impl Recorder for SupervisorHandle {
     }
     fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
         SupervisorHandle::statuses(self)
+    }
+    fn workers(&self) -> WorkerCount {
+        SupervisorHandle::workers(self)
     }
     fn not_recording(&self) -> Option<NotRecording> {
         SupervisorHandle::not_recording(self)

@@ -14,13 +14,14 @@ use crate::accounts::{Accounts, AccountsError, By};
 use crate::audit::{Act, Event, Verb, Viewer, Views};
 use crate::bookmarks::Bookmarks;
 use crate::clock::SharedClock;
-use crate::db::{AccountRow, Db, StreamRow};
+use crate::db::{AccountRow, AuditVerifier, Db, StreamRow};
 use crate::entitlement::{Access, Principal, Scope};
 use crate::exports::Exports;
 use crate::ingest::SourcePolicy;
 use crate::media::{AccountId, StreamId, TimeRange, Timestamp};
 use crate::playback::Playback;
 use crate::retention::Retention;
+use crate::store::MediaRoot;
 
 /// What the operator may choose, already checked.
 #[derive(Clone, Debug)]
@@ -64,6 +65,18 @@ pub struct Services {
     pub exports: Exports,
     /// Who sees what, until it is recorded.
     pub views: ViewLog,
+    pub verifier: AuditVerifier,
+    pub installation: Installation,
+}
+
+/// What is asked about the installation itself.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// Where footage lies.
+    pub root: MediaRoot,
+    /// Recording stops when less is free.
+    pub min_free_bytes: u64,
+    pub started_at: Timestamp,
 }
 
 /// What has been seen and is not recorded yet.

@@ -18,9 +18,9 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 use super::recorder::Recorder;
-use super::state::{AppState, HttpSettings, Services, ViewLog};
-use crate::clock::ManualClock;
-use crate::db::{self, DbResult, NewStream};
+use super::state::{AppState, HttpSettings, Installation, Services, ViewLog};
+use crate::clock::{Clock, ManualClock};
+use crate::db::{self, AuditVerifier, DbResult, NewStream};
 use crate::entitlement::{self, Access, AccessSettings, Caller, NewToken, Principal, Rights, Scope};
 use crate::exports::{ExportSettings, Exports};
 use crate::index::Index;
@@ -71,6 +71,17 @@ impl TestApp {
     }
 
     pub async fn with_settings(settings: HttpSettings) -> TestApp {
+        let app = Self::build(settings).await;
+        app.add_stream("cam1", "rtsp://192.0.2.7/1").await;
+        app
+    }
+
+    /// With the user `admin` and nothing else.
+    pub async fn empty() -> TestApp {
+        Self::build(HttpSettings::default()).await
+    }
+
+    async fn build(settings: HttpSettings) -> TestApp {
         let dir = tempfile::tempdir().unwrap();
         let db = db::sqlite::open(&dir.path().join("retroview.db")).await.unwrap();
         let clock = ManualClock::at(NOW);
@@ -81,6 +92,7 @@ impl TestApp {
         let files = Arc::new(BlockCache::new(root.clone()));
         let settings_of_retention = retention::Settings::default();
         let lock_file = dir.path().join("retention.lock");
+        let installation = Installation { root: root.clone(), min_free_bytes: 1000, started_at: NOW };
         let retention = Retention::new(index.clone(), root, settings_of_retention, clock.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index, files, clock.clone());
         let settings_of_exports = ExportSettings {
@@ -99,6 +111,8 @@ impl TestApp {
         });
         let sources = SourcePolicy::new(&["10.0.0.0/8"], &[] as &[&str]).unwrap();
         let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let now = clock.clone();
+        let verifier = AuditVerifier::new(db.clone(), move || now.now());
         let state = Arc::new(Services {
             db,
             clock: clock.clone(),
@@ -111,11 +125,11 @@ impl TestApp {
             retention,
             exports,
             views: ViewLog::default(),
+            verifier,
+            installation,
         });
         let router = super::router(state.clone());
-        let app = TestApp { recorder, state, clock, router, _dir: dir };
-        app.add_stream("cam1", "rtsp://192.0.2.7/1").await;
-        app
+        TestApp { recorder, state, clock, router, _dir: dir }
     }
 
     pub async fn add_stream(&self, id: &str, source: &str) {

@@ -38,7 +38,7 @@ pub enum LookError {
 
 /// Looks at sources. Cheap to clone.
 #[derive(Clone)]
-pub(in crate::ingest) struct Looker {
+pub struct Looker {
     spawner: Spawner,
     program: WorkerProgram,
     worker: Arc<WorkerConfig>,
@@ -46,13 +46,24 @@ pub(in crate::ingest) struct Looker {
 }
 
 impl Looker {
-    pub fn new(spawner: Spawner, program: WorkerProgram, worker: WorkerConfig) -> Self {
+    /// For a process without a supervisor.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn start(program: WorkerProgram, worker: WorkerConfig) -> std::io::Result<Self> {
+        Ok(Self::new(Spawner::start()?, program, worker))
+    }
+
+    pub(in crate::ingest) fn new(spawner: Spawner, program: WorkerProgram, worker: WorkerConfig) -> Self {
         // Not one of the service's workers: nothing waits for its end.
         let worker = WorkerConfig { lock_file: None, ..worker };
         Looker { spawner, program, worker: Arc::new(worker), turns: Arc::new(Semaphore::new(LOOKS_MAX)) }
     }
 
     /// Connects as a recording would, under the same policy. Dropping the future ends the process.
+    ///
+    /// # Errors
+    /// [`LookError`].
     pub async fn look(&self, source: &SourceSpec) -> Result<Sight, LookError> {
         let _turn = self.turns.try_acquire().map_err(|_| LookError::Busy)?;
         let (to, mut events) = mpsc::channel(16);

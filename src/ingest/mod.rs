@@ -27,8 +27,9 @@ pub mod source;
 pub mod supervisor;
 pub mod worker;
 
-pub use look::LookError;
+pub use look::{LookError, Looker};
 pub use source::{SourceError, SourceKind, SourcePolicy, SourceSpec};
 pub use supervisor::{
-    IngestSettings, NotRecording, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerProgram,
+    IngestSettings, NotRecording, Publication, PublishError, PublishReport, StreamStatus, SupervisorError, SupervisorHandle, WorkerCount,
+    WorkerProgram,
 };

@@ -26,6 +26,20 @@ pub enum StreamState {
     Disabled,
 }
 
+impl StreamState {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StreamState::Connecting => "connecting",
+            StreamState::Recording => "recording",
+            StreamState::Stalled => "stalled",
+            StreamState::BackingOff => "backing_off",
+            StreamState::Quarantined => "quarantined",
+            StreamState::Disabled => "disabled",
+        }
+    }
+}
+
 /// Supervisor to worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

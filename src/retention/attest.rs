@@ -109,6 +109,13 @@ async fn known_end(db: &Db, stream: &StreamId, last_end: Option<Timestamp>, at: 
 /// # Errors
 /// [`crate::db::DbError`].
 pub async fn tally_of(db: &Db, stream: &StreamId, rules: &AccountRules, window: TimeRange) -> DbResult<Tally> {
+    let mut tally = tally(window, &spans_of(db, stream, window).await?);
+    explain_swept(db, stream, rules, &mut tally).await?;
+    Ok(tally)
+}
+
+/// Footage (`None`) and gaps in the window, in time order.
+pub(super) async fn spans_of(db: &Db, stream: &StreamId, window: TimeRange) -> DbResult<Vec<(TimeRange, Option<GapCause>)>> {
     let mut spans: Vec<(TimeRange, Option<GapCause>)> = Vec::new();
     let mut rest = Some(window);
     while let Some(range) = rest {
@@ -124,9 +131,7 @@ pub async fn tally_of(db: &Db, stream: &StreamId, rules: &AccountRules, window: 
         spans.extend(page.iter().filter_map(|g| Some((g.within(window)?, Some(g.cause)))));
     }
     spans.sort_unstable_by_key(|(range, _)| (range.start(), range.end()));
-    let mut tally = tally(window, &spans);
-    explain_swept(db, stream, rules, &mut tally).await?;
-    Ok(tally)
+    Ok(spans)
 }
 
 /// Takes out of what is unexplained what sweeps took rightly: when it was given up, nothing that applied then kept it.

@@ -38,10 +38,12 @@ mod guard;
 mod holding;
 pub mod judge;
 mod marked;
+mod outlook;
 mod overview;
 pub mod page;
 pub mod receipts;
 mod rules;
+pub mod storage;
 #[cfg(test)]
 mod tests;
 mod visibility;
@@ -56,8 +58,10 @@ pub use guard::{Stop, Unforeseen};
 pub use holding::{HoldState, HoldView};
 pub use judge::{AccountRules, Cap, Held, HeldRange, Judge, Keep, Prune, Verdict};
 pub use marked::MarkedSpan;
+pub use outlook::{AccountAhead, Ahead, Expiry, Kept, KeptQuery, StreamExpiry, StreamKept};
 pub use overview::{AccountOverview, Change, Forecast, StreamForecast, StreamOverview};
 pub use rules::{AccountPlans, NoPlans, Plans};
+pub use storage::{DAYS_MAX, DayAhead, DayOfStorage, Storage, StreamStorage};
 pub use visibility::Visibility;
 pub use window_start::window_start;
 

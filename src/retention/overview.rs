@@ -113,8 +113,16 @@ impl Retention {
         let decided = Decided::of(db, &row.id).await?;
         let judge = decided.judge_at(rules, now);
         let (marked, next_due) = db.marked_sums(&row.id).await?;
+        // From sums that are kept, not from all blocks: an account may have hundreds of streams.
+        let totals = db.totals(&row.id).await?;
+        let duration_us = db.footage_us(&row.id).await?;
+        let stored = Amount { blocks: totals.blocks, segments: totals.segments, bytes: totals.bytes, duration_us };
         let outside = match judge.window_start() {
-            Some(from) => db.sum_blocks(&row.id, TimeRange::ALL, from).await?,
+            // What begins later does not end before.
+            Some(from) => match TimeRange::new(Timestamp::MIN, from) {
+                Ok(before) => db.sum_blocks(&row.id, before, from).await?,
+                Err(_) => BlockSums::default(),
+            },
             None => BlockSums::default(),
         };
         Ok(StreamOverview {
@@ -122,7 +130,7 @@ impl Retention {
             removed: row.removed_at.is_some(),
             window_start_us: judge.window_start().map(Timestamp::as_micros),
             cap_hours: decided.cap_at(now).map(|cap| cap.hours),
-            stored: db.sum_blocks(&row.id, TimeRange::ALL, Timestamp::MAX).await?.into(),
+            stored,
             outside: Amount::from(outside).without(marked.into()),
             marked: marked.into(),
             next_due_us: next_due.map(Timestamp::as_micros),

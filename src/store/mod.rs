@@ -58,7 +58,7 @@ pub use mend::{MendedBlock, copy_block, move_to_lost, provable_segments, remove_
 pub use reader::{BlockCache, BlockFile};
 pub use reading::Reading;
 pub use remove::{remove_block, remove_blocks};
-pub use root::{IDENTITY_FILE, LOST_FOLDER, MediaRoot, StreamCard};
+pub use root::{IDENTITY_FILE, LOST_FOLDER, MediaRoot, Room, StreamCard};
 pub use scan::{
     Damage, Found, Recovered, RecoveredState, Scan, SealedFile, block_pictures, is_being_written, read_header, read_sealed, recover, scan,
 };

@@ -56,6 +56,14 @@ pub struct StreamCard {
     pub gaps_after: Vec<Gap>,
 }
 
+/// A disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    pub total_bytes: u64,
+    /// For us: without what the system keeps for itself.
+    pub free_bytes: u64,
+}
+
 impl MediaRoot {
     /// Says that these blocks are being read, until what is returned is dropped.
     pub fn hold(&self, blocks: Vec<BlockId>) -> Reading {
@@ -143,8 +151,17 @@ impl MediaRoot {
     /// # Errors
     /// [`StoreError::Io`] when the folder is gone.
     pub fn free_bytes(&self) -> StoreResult<u64> {
+        Ok(self.room()?.free_bytes)
+    }
+
+    /// How large this disk is, and what is free for us.
+    ///
+    /// # Errors
+    /// As [`MediaRoot::free_bytes`].
+    pub fn room(&self) -> StoreResult<Room> {
         let s = rustix::fs::statvfs(self.path()).map_err(at_os("ask for the free room of", self.path()))?;
-        Ok(s.f_bavail.saturating_mul(s.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(s.f_frsize);
+        Ok(Room { total_bytes: bytes(s.f_blocks), free_bytes: bytes(s.f_bavail) })
     }
 
     /// Whether the folder is still the one that was opened: a disk that goes away leaves an empty mount point.

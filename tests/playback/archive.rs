@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use retroview::clock::{Clock, ManualClock, SharedClock};
-use retroview::db::{Db, DbResult, IndexChange, NewStream, sqlite};
+use retroview::db::{AuditVerifier, Db, DbResult, IndexChange, NewStream, sqlite};
 use retroview::entitlement::{Access, AccessSettings, NewToken, Principal, Rights, Scope};
 use retroview::exports::{ExportSettings, Exports};
 use retroview::ffmpeg::camera::{self, CameraOptions, CameraOutput, clock_row};
 use retroview::ffmpeg::{DecoderPool, Input, Interrupt, OpenOptions, Read, decode_small};
-use retroview::http::{HttpSettings, Recorder, Services, ViewLog, router};
+use retroview::http::{HttpSettings, Installation, Recorder, Services, ViewLog, router};
 use retroview::index::Index;
 use retroview::ingest::protocol::{PushFormat, Sight};
 use retroview::ingest::{LookError, Publication, PublishError, SourcePolicy, SourceSpec, StreamStatus};
@@ -139,9 +139,9 @@ impl Archive {
         let lock_file = dir.path().join("retention.lock");
         let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), shared.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index.clone(), files, shared.clone()).with_decoders(decoders);
-        let settings =
-            ExportSettings { folder: dir.path().join("exports"), keep: Duration::from_secs(60), max_bytes: 1 << 30, min_free_bytes: 0 };
-        let exports = Exports::new(db.clone(), shared.clone(), playback.clone(), settings);
+        let export_settings =
+            ExportSettings { folder: dir.path().join("exports"), keep: Duration::from_secs(86_400), max_bytes: 1 << 30, min_free_bytes: 0 };
+        let exports = Exports::new(db.clone(), shared.clone(), playback.clone(), export_settings);
         let services = Services {
             db: db.clone(),
             clock: shared,
@@ -154,6 +154,8 @@ impl Archive {
             retention: retention.clone(),
             exports,
             views: ViewLog::default(),
+            verifier: AuditVerifier::new(db.clone(), || at(86_400.0)),
+            installation: Installation { root: root.clone(), min_free_bytes: 0, started_at: at(86_400.0) },
         };
         let router = router(Arc::new(services));
         Archive {

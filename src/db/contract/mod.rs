@@ -11,6 +11,7 @@ mod erasures;
 mod model;
 mod retention;
 mod shares;
+mod storage;
 
 use std::collections::HashMap;
 
@@ -22,6 +23,7 @@ pub(crate) use erasures::*;
 pub(crate) use model::random_histories_agree_with_a_simple_model;
 pub(crate) use retention::*;
 pub(crate) use shares::*;
+pub(crate) use storage::*;
 
 use super::*;
 use crate::media::{BlockState, SegmentTable, VideoTrack};
@@ -89,6 +91,11 @@ macro_rules! contract_suite {
             a_change_and_its_record_happen_together_or_not_at_all,
             the_audit_log_is_a_chain_that_can_be_searched,
             records_are_appended_one_after_the_other,
+            the_audit_log_is_searched_from_its_end,
+            the_audit_log_is_verified_whole_and_cut_off,
+            facts_are_remembered,
+            days_of_storage_are_kept_and_added_up,
+            what_came_and_went_is_told_by_day,
             who_was_there_before_plans_keeps_everything,
             an_account_is_added_once_and_changed,
             of_two_who_change_a_subscription_at_once_one_is_refused,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::audit::{Act, Chain, Event};
 
-fn event(act: &'static str) -> Event {
+pub(super) fn event(act: &'static str) -> Event {
     Event::system(T0, Act(act)).of_account(&AccountId::main())
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn hold(from: i64, to: i64) -> NewHold {
     }
 }
 
-fn marks(blocks: &[&BlockInfo], due: i64) -> Vec<NewMark> {
+pub(super) fn marks(blocks: &[&BlockInfo], due: i64) -> Vec<NewMark> {
     blocks.iter().map(|b| NewMark { block: b.id, due_at: at(due), rule: json!({"reason": "plan", "months": 3}) }).collect()
 }
 
@@ -36,7 +36,7 @@ async fn acts(db: &Db) -> Vec<String> {
 }
 
 /// Three blocks of three seconds, and what is marked of them.
-async fn three(db: &Db) -> [BlockInfo; 3] {
+pub(super) async fn three(db: &Db) -> [BlockInfo; 3] {
     add_cam(db).await;
     [index(db, 0, 0, 3).await.unwrap(), index(db, 0, 3, 6).await.unwrap(), index(db, 0, 6, 9).await.unwrap()]
 }
@@ -122,7 +122,7 @@ pub(crate) async fn a_hold_stays_inside_its_account(f: &impl Fixture) {
     assert!(db.holds(None, 0, 9).await.unwrap().is_empty() && acts(db).await.is_empty());
 }
 
-fn swept(sweep: i64, blocks: &[&BlockInfo], finished: Option<i64>) -> IndexChange {
+pub(super) fn swept(sweep: i64, blocks: &[&BlockInfo], finished: Option<i64>) -> IndexChange {
     let event = Box::new(event("retention.swept"));
     IndexChange::BlocksSwept { sweep, blocks: blocks.iter().map(|b| b.id).collect(), finished: finished.map(at), event }
 }

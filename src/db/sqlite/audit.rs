@@ -7,6 +7,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::super::{AuditQuery, AuditRows, Db, DbResult};
 use super::SqliteDb;
+use super::audit_search::push_filters;
 use super::error::{hash_bytes, json, parse, sql, unsigned};
 use crate::audit::{Chain, Event, NOTHING_BEFORE, Record};
 use crate::media::{TimeRange, Timestamp};
@@ -36,25 +37,14 @@ impl AuditRows for SqliteDb {
         let select = "SELECT n, at_us, account, actor, act, stream, start_us, end_us, details, prev, hash FROM audit WHERE n > ";
         let mut sql_text: QueryBuilder<Sqlite> = QueryBuilder::new(select);
         sql_text.push_bind(i64::try_from(after).unwrap_or(i64::MAX));
-        if let Some(account) = &query.account {
-            sql_text.push(" AND account = ").push_bind(account.as_str().to_owned());
-        }
-        if let Some(stream) = &query.stream {
-            sql_text.push(" AND stream = ").push_bind(stream.as_str().to_owned());
-        }
-        if let Some(actor) = &query.actor {
-            sql_text.push(" AND actor = ").push_bind(actor.clone());
-        }
-        if let Some(act) = &query.act {
-            // A whole noun: `stream` finds `stream.paused`.
-            sql_text.push(" AND (act = ").push_bind(act.clone()).push(" OR act GLOB ").push_bind(format!("{act}.*")).push(")");
-        }
-        if let Some(range) = query.range {
-            sql_text.push(" AND at_us >= ").push_bind(range.start().as_micros()).push(" AND at_us < ").push_bind(range.end().as_micros());
-        }
+        push_filters(&mut sql_text, query);
         sql_text.push(" ORDER BY n LIMIT ").push_bind(limit);
         let rows = sql_text.build().fetch_all(&self.readers).await.map_err(sql("read the audit log"))?;
         rows.iter().map(read_record).collect()
+    }
+
+    async fn newest_audit_records(&self, query: &AuditQuery, before: u64, limit: u32) -> DbResult<Vec<Record>> {
+        self.newest_records(query, before, limit).await
     }
 }
 
@@ -104,26 +94,27 @@ async fn head(conn: &mut SqliteConnection) -> DbResult<Chain> {
     }
 }
 
-fn read_record(row: &SqliteRow) -> DbResult<Record> {
+/// Columns in the order in which every statement of this room names them.
+pub(super) fn read_record(row: &SqliteRow) -> DbResult<Record> {
     let what = "audit record";
-    let account: Option<String> = row.get("account");
-    let stream: Option<String> = row.get("stream");
-    let range = match (row.get::<Option<i64>, _>("start_us"), row.get::<Option<i64>, _>("end_us")) {
+    let account: Option<&str> = row.get(2);
+    let stream: Option<&str> = row.get(5);
+    let range = match (row.get::<Option<i64>, _>(6), row.get::<Option<i64>, _>(7)) {
         (Some(start), Some(end)) => TimeRange::new(Timestamp(start), Timestamp(end)).ok(),
         _ => None,
     };
     Ok(Record {
-        n: unsigned(what, row.get("n"))?,
+        n: unsigned(what, row.get(0))?,
         event: Event {
-            at: Timestamp(row.get("at_us")),
-            account: account.map(|a| parse("account", &a)).transpose()?,
-            actor: row.get("actor"),
-            act: row.get("act"),
-            stream: stream.map(|s| parse("stream", &s)).transpose()?,
+            at: Timestamp(row.get(1)),
+            account: account.map(|a| parse("account", a)).transpose()?,
+            actor: row.get(3),
+            act: row.get(4),
+            stream: stream.map(|s| parse("stream", s)).transpose()?,
             range,
-            details: json(what, &row.get::<String, _>("details"))?,
+            details: json(what, row.get(8))?,
         },
-        prev: hash_bytes(what, &row.get::<Vec<u8>, _>("prev"))?,
-        hash: hash_bytes(what, &row.get::<Vec<u8>, _>("hash"))?,
+        prev: hash_bytes(what, row.get(9))?,
+        hash: hash_bytes(what, row.get(10))?,
     })
 }

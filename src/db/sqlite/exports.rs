@@ -224,6 +224,12 @@ impl ExportRows for SqliteDb {
         unsigned("a sum", sum)
     }
 
+    async fn exports_to_do(&self) -> DbResult<u64> {
+        let count = sqlx::query_scalar("SELECT count(*) FROM exports WHERE state IN ('waiting', 'running')");
+        let count: i64 = count.fetch_one(&self.readers).await.map_err(sql("count exports"))?;
+        unsigned("a count", count)
+    }
+
     async fn erasure_since(&self, stream: &StreamId, range: TimeRange, since: Timestamp) -> DbResult<bool> {
         let Some(key) = self.find_key(stream).await? else { return Ok(false) };
         sqlx::query_scalar(

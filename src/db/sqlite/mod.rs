@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod audit_search;
 mod bookmarks;
 mod commit;
 mod erasures;
@@ -23,6 +24,7 @@ mod papers;
 mod recount;
 mod retention;
 mod shares;
+mod storage;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -227,20 +229,25 @@ impl Health for SqliteDb {
 
 #[async_trait::async_trait]
 impl InstallationRows for SqliteDb {
-    async fn media_root_id(&self) -> DbResult<Option<String>> {
-        sqlx::query_scalar("SELECT value FROM settings WHERE name = 'media_root'")
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(sql("read the media folder's identity"))
+    async fn fact(&self, name: &str) -> DbResult<Option<String>> {
+        let found = sqlx::query_scalar("SELECT value FROM settings WHERE name = ?").bind(name).fetch_optional(&self.readers).await;
+        found.map_err(sql("read a fact about the installation"))
     }
-    async fn set_media_root_id(&self, id: &str) -> DbResult<()> {
+    async fn set_fact(&self, name: &str, value: &str) -> DbResult<()> {
+        let step = "remember a fact about the installation";
         let mut tx = self.write().await?;
-        sqlx::query("INSERT INTO settings (name, value) VALUES ('media_root', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1")
-            .bind(id)
+        sqlx::query("INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
+            .bind(name)
+            .bind(value)
             .execute(&mut *tx)
             .await
-            .map_err(sql("remember the media folder's identity"))?;
-        tx.commit().await.map_err(sql("remember the media folder's identity"))
+            .map_err(sql(step))?;
+        tx.commit().await.map_err(sql(step))
+    }
+    async fn database_bytes(&self) -> DbResult<u64> {
+        let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        let bytes: i64 = sqlx::query_scalar(pages).fetch_one(&self.readers).await.map_err(sql("ask for the database's size"))?;
+        error::unsigned("database", bytes)
     }
 }
 

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::super::{BlockBrief, BlockSums, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweptRow};
+use super::super::{
+    BlockBrief, BlockSums, CapRow, DbResult, MarkRow, NewMark, RetentionRows, RetentionState, SweepRow, SweepSummary, SweptRow,
+};
 use super::error::{damaged, id_bytes, json, parse, signed, sql, unsigned};
 use super::holds::block_is_held;
 use super::{SqliteDb, audit, commit, holds};
@@ -36,6 +38,30 @@ macro_rules! block_sums {
         "count(*) AS blocks, total(segment_count) AS segments, total(size_bytes) AS bytes, total(end_us - start_us) AS duration,
          max(end_us) AS last_end"
     };
+}
+
+impl SqliteDb {
+    async fn summary_of(&self, sweep: SweepRow) -> DbResult<SweepSummary> {
+        let step = "add up a sweep";
+        let rows = sqlx::query(concat!(
+            "SELECT streams.id AS stream, min(start_us) AS first_start, ",
+            block_sums!(),
+            " FROM swept JOIN streams ON key = stream_key WHERE sweep = ? GROUP BY stream_key ORDER BY streams.id"
+        ));
+        let rows = rows.bind(sweep.id).fetch_all(&self.readers).await.map_err(sql(step))?;
+        let mut streams = Vec::new();
+        let mut range: Option<TimeRange> = None;
+        for row in &rows {
+            let sums = read_sums(row)?;
+            let (first, last) = (Timestamp(row.get("first_start")), sums.last_end.unwrap_or(Timestamp::MIN));
+            let (first, last) = range.map_or((first, last), |r| (first.min(r.start()), last.max(r.end())));
+            range = TimeRange::new(first, last).ok().or(range);
+            streams.push((parse("stream", row.get("stream"))?, sums));
+        }
+        let receipts = sqlx::query_scalar("SELECT id FROM receipts WHERE kind = 'sweep' AND number = ? ORDER BY part").bind(sweep.id);
+        let receipts = receipts.fetch_all(&self.readers).await.map_err(sql(step))?;
+        Ok(SweepSummary { sweep, streams, range, receipts })
+    }
 }
 
 #[async_trait]
@@ -194,6 +220,23 @@ impl RetentionRows for SqliteDb {
         found.map_err(sql("read a sweep"))?.as_ref().map(read_sweep).transpose()
     }
 
+    async fn sweep_summaries(&self, account: Option<&AccountId>, before: Option<i64>, limit: u32) -> DbResult<Vec<SweepSummary>> {
+        let rows = sqlx::query(
+            "SELECT id, account, begun_us, finished_us FROM sweeps WHERE id < ?2 AND (?1 IS NULL OR account = ?1) ORDER BY id DESC LIMIT ?3",
+        )
+        .bind(account.map(|a| a.as_str().to_owned()))
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(sql("list sweeps"))?;
+        let mut found = Vec::new();
+        for row in &rows {
+            found.push(self.summary_of(read_sweep(row)?).await?);
+        }
+        Ok(found)
+    }
+
     async fn swept_by(&self, sweep: i64) -> DbResult<Vec<SweptRow>> {
         let rows = sqlx::query(select_swept!("WHERE sweep = ? ORDER BY stream_key, start_us")).bind(sweep).fetch_all(&self.readers).await;
         rows.map_err(sql("read a receipt"))?.iter().map(read_swept).collect()
@@ -208,6 +251,23 @@ impl RetentionRows for SqliteDb {
         ));
         let row = row.bind(key.key).fetch_one(&self.readers).await.map_err(sql("add up what is marked"))?;
         Ok((read_sums(&row)?, row.get::<Option<i64>, _>("due").map(Timestamp)))
+    }
+
+    async fn due_sums(&self, stream: &StreamId, now: Timestamp) -> DbResult<BlockSums> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(BlockSums::default()) };
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            block_sums!(),
+            " FROM marks JOIN blocks ON blocks.id = block WHERE sweep IS NULL AND due_us <= ?2 AND marks.stream_key = ?1"
+        ));
+        let row = row.bind(key.key).bind(now.as_micros()).fetch_one(&self.readers).await;
+        read_sums(&row.map_err(sql("add up what is due"))?)
+    }
+
+    async fn footage_us(&self, stream: &StreamId) -> DbResult<i64> {
+        let Some(key) = self.find_key(stream).await? else { return Ok(0) };
+        let sum = sqlx::query_scalar("SELECT coalesce(sum(end_us - start_us), 0) FROM extents WHERE stream_key = ?").bind(key.key);
+        sum.fetch_one(&self.readers).await.map_err(sql("add up a stream's time"))
     }
 
     async fn marked_in(&self, stream: &StreamId, range: TimeRange, limit: u32) -> DbResult<Vec<(TimeRange, Timestamp)>> {

@@ -121,3 +121,22 @@ async fn processes_that_start_at_once_all_come_up() {
         one.await.unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_record_that_was_changed_by_hand_is_found_and_named() {
+    use crate::audit::{Act, Event};
+    use crate::media::Timestamp;
+    let f = Fresh::fresh().await;
+    for i in 0..5 {
+        f.db().audit(Event::system(Timestamp::from_secs(1000), Act("stream.paused")).with("i", i)).await.unwrap();
+    }
+    let verifier = super::super::AuditVerifier::new(f.db().clone(), || Timestamp::from_secs(2000));
+    meddle::run(&path(&f), "DROP TRIGGER audit_is_not_changed").await;
+    meddle::run(&path(&f), "UPDATE audit SET actor = 'user mallory' WHERE n = 3").await;
+    let found = verifier.verify().await.unwrap();
+    assert_eq!((found.records, found.first_bad.as_ref().unwrap().0), (2, 3), "{found:?}");
+    // What cannot even be read is named as well.
+    meddle::run(&path(&f), "UPDATE audit SET details = 'nonsense' WHERE n = 2").await;
+    let found = verifier.verify().await.unwrap();
+    assert_eq!((found.records, found.first_bad.as_ref().unwrap().0), (1, 2), "{found:?}");
+}

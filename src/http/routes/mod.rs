@@ -17,16 +17,20 @@ mod ingest;
 mod links;
 mod media;
 mod metrics;
+mod outlook;
 mod playlists;
 mod probe;
 mod receipts;
 mod retention;
 mod session;
 mod sessions;
+mod setup;
 mod shares;
 mod signing_keys;
+mod storage;
 mod streams;
 mod subscriptions;
+mod system;
 mod thumbnails;
 mod tokens;
 mod urls;
@@ -44,6 +48,8 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(document::routes())
         .merge(health::routes())
         .merge(metrics::routes())
+        .merge(system::routes())
+        .merge(setup::routes())
         .merge(session::routes())
         .merge(sessions::routes())
         .merge(links::routes())
@@ -54,6 +60,8 @@ pub fn all() -> OpenApiRouter<AppState> {
         .merge(erasures::routes())
         .merge(receipts::routes())
         .merge(retention::routes())
+        .merge(storage::routes())
+        .merge(outlook::routes())
         .merge(audit::routes())
         .merge(holds::routes())
         .merge(signing_keys::routes())

@@ -5,6 +5,7 @@ mod accounts;
 mod bookmarks;
 mod document;
 mod exports;
+mod operation;
 mod push;
 mod refusals;
 mod roles;

@@ -46,7 +46,7 @@ use placement::Placement;
 use process::Spawner;
 
 pub use process::WorkerProgram;
-pub use status::{NotRecording, StatusBoard, StreamStatus};
+pub use status::{NotRecording, StatusBoard, StreamStatus, WorkerCount};
 pub use streams::PublishReport;
 
 /// How often changes made by other processes are looked for.
@@ -287,6 +287,11 @@ impl SupervisorHandle {
     }
     pub fn statuses(&self) -> HashMap<StreamId, StreamStatus> {
         self.board.all()
+    }
+
+    /// The processes that record.
+    pub fn workers(&self) -> WorkerCount {
+        self.board.workers()
     }
 
     /// Why nothing can be recorded, if that is so.

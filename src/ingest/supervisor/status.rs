@@ -87,10 +87,19 @@ pub enum NotRecording {
     Stopping,
 }
 
+/// The processes that record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WorkerCount {
+    pub alive: u64,
+    /// That died while they had streams, since the service started.
+    pub deaths: u64,
+}
+
 #[derive(Default)]
 struct Board {
     streams: HashMap<StreamId, StreamStatus>,
     not_recording: Option<NotRecording>,
+    workers: WorkerCount,
 }
 
 /// All streams' statuses; read by many, written by the supervisor alone.
@@ -106,6 +115,15 @@ impl StatusBoard {
     }
     pub fn not_recording(&self) -> Option<NotRecording> {
         self.0.read().expect("writers do not panic").not_recording
+    }
+    pub fn workers(&self) -> WorkerCount {
+        self.0.read().expect("writers do not panic").workers
+    }
+    pub(super) fn set_alive(&self, workers: usize) {
+        self.0.write().expect("writers do not panic").workers.alive = workers as u64;
+    }
+    pub(super) fn count_death(&self) {
+        self.0.write().expect("writers do not panic").workers.deaths += 1;
     }
     pub(super) fn set_not_recording(&self, why: Option<NotRecording>) {
         self.0.write().expect("writers do not panic").not_recording = why;

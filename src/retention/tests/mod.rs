@@ -1,6 +1,7 @@
 //! The enforcer over real files and rows.
 
 mod erasures;
+mod pages;
 mod papers;
 
 use std::io::Read;

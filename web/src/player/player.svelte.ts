@@ -608,7 +608,7 @@ export class Player {
           this.phase = { kind: 'nothing', at, live: false, previousEnd: gap.start, nextStart: gap.end };
           this.inGap = true;
         },
-        ended: () => this.#endOfRow(),
+        ended: (last) => this.#endOfRow(last),
         trouble: (problem) => {
           this.#endShuttle();
           this.#failWith(problem);
@@ -624,7 +624,7 @@ export class Player {
   }
 
   /** All there is has gone by: forwards that is now, or the end; backwards the first picture. */
-  #endOfRow(): void {
+  #endOfRow(last: WallUs | null): void {
     const forwards = this.rate > 0;
     const others = this.#deps.clock?.();
     this.#endShuttle();
@@ -633,7 +633,9 @@ export class Player {
     this.setRate(1);
     if (forwards) return this.#finish();
     this.paused = true;
-    if (this.position !== null) void this.#open(this.position);
+    // A fast row may have left the very first picture out.
+    const first = last ?? this.position;
+    if (first !== null) void this.#open(first);
   }
 
   /** Decoding that does not keep up shows a few frames and stops: pictures at the right pace are better. */

@@ -57,6 +57,11 @@ export class Reel {
   }
   #growing = false;
 
+  /** The last segment in a direction, as far as is known. */
+  last(direction: 1 | -1): Entry | undefined {
+    return direction > 0 ? this.#entries[this.#entries.length - 1] : this.#entries[0];
+  }
+
   /** The segment after or before one. */
   beside(entry: Entry, direction: 1 | -1): Entry | undefined {
     return this.#entries[this.#entries.indexOf(entry) + direction];

@@ -28,8 +28,8 @@ export interface ShuttleEvents {
   skipped(gap: Range): void;
   /** In a gap that is waited through. */
   within(gap: Range, at: WallUs): void;
-  /** There is nothing more in this direction. */
-  ended(): void;
+  /** There is nothing more in this direction; where its last segment begins. */
+  ended(last: WallUs | null): void;
   trouble(problem: Problem): void;
 }
 
@@ -107,7 +107,7 @@ export class Shuttle {
   async #visit(place: Place, at: WallUs, signal: AbortSignal): Promise<boolean> {
     switch (place.kind) {
       case 'end':
-        this.#events.ended();
+        this.#events.ended(this.#reel.last(this.#direction)?.start ?? null);
         return false;
       case 'problem':
         this.#events.trouble(place.problem);

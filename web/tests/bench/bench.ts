@@ -350,24 +350,25 @@ async function measure(recorder: Recorder): Promise<boolean> {
   await page.locator('.time-bar canvas').first().waitFor();
   await page.waitForTimeout(2000);
 
-  const figures: Figures[] = [];
-  figures.push({ name: 'open page → first frame', values: await openings(recorder.url, clips, cookies), p50Most: 800 });
+  const kept: boolean[] = [];
+  const say = (figures: Figures) => kept.push(report(figures));
+  say({ name: 'open page → first frame', values: await openings(recorder.url, clips, cookies), p50Most: 800 });
   const alone = await seeks(page, clips, seeksMost);
-  figures.push({ name: 'click → first new frame', values: alone.near, p50Most: 150, p95Most: 300 });
-  figures.push({ name: 'click → the frame of that moment', values: alone.exact });
-  const token = JSON.parse(await recorder.run('tokens', 'create', 'bench', '--scopes', 'view,export', '--json')) as {
+  say({ name: 'click → first new frame', values: alone.near, p50Most: 150, p95Most: 300 });
+  say({ name: 'click → the frame of that moment', values: alone.exact });
+  const token = JSON.parse(await recorder.run('tokens', 'create', 'bench', '--scopes', 'view', '--json')) as {
     token: string;
   };
   const other = reader(recorder.url, token.token, clips);
   try {
     const beside = await seeks(page, clips, Math.ceil(seeksMost / 2));
-    figures.push({ name: 'click → first new frame, beside a reader', values: beside.near, p50Most: 300, p95Most: 600 });
-    figures.push({ name: 'click → the frame of that moment, beside it', values: beside.exact });
+    say({ name: 'click → first new frame, beside a reader', values: beside.near, p50Most: 300, p95Most: 600 });
+    say({ name: 'click → the frame of that moment, beside it', values: beside.exact });
   } finally {
     if (other.pid !== undefined) process.kill(-other.pid);
   }
-  figures.push({ name: 'hover → thumbnail', values: await thumbnails(page, clips), p95Most: 50 });
-  return figures.map(report).every(Boolean);
+  say({ name: 'hover → thumbnail', values: await thumbnails(page, clips), p95Most: 50 });
+  return kept.every(Boolean);
 }
 
 const recorder = new Recorder();

@@ -13,6 +13,7 @@ use crate::media::{GapCause, StreamId};
 impl Actor {
     pub(super) async fn worker_gone(&mut self, worker: WorkerId, gone: Gone) {
         let Some(process) = self.workers.remove(&worker) else { return };
+        self.board.set_alive(self.workers.len());
         let streams: Vec<StreamId> =
             self.streams.iter().filter(|(_, e)| e.worker() == Some(worker)).map(|(stream, _)| stream.clone()).collect();
         if streams.is_empty() {
@@ -20,6 +21,7 @@ impl Actor {
             return;
         }
         if self.stopping.is_none() {
+            self.board.count_death();
             tracing::error!(pid = process.pid, streams = streams.len(), "worker {}", gone.words);
         }
         let next = self.placement.died(worker, gone.death, self.deps.clock.monotonic());

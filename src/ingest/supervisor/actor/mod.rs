@@ -262,6 +262,7 @@ impl Actor {
                 process.send(ToWorker::Configure(self.deps.worker.clone()));
                 self.board.set_not_recording(None);
                 self.workers.insert(worker, process);
+                self.board.set_alive(self.workers.len());
                 true
             }
             Err(e) => {
