@@ -134,8 +134,10 @@ impl Playback {
         let block = block.ok_or(PlaybackError::UnknownBlock(id))?;
         // Of a block of which nothing is kept only the file is left, and not for long.
         let range = block.range().filter(|_| block.table.kept() > 0).ok_or(PlaybackError::UnknownBlock(id))?;
+        // Rows pass over what is hidden, and until it is overwritten its bytes are in the file all the same.
+        let erasing = visible.erasing.iter().any(|r| r.overlaps(range));
         let permitted = match who.permit(Verb::Export, range, &visible) {
-            Ok(permitted) if block.segments().all(|s| permitted.shows(s.range())) => permitted,
+            Ok(permitted) if !erasing && block.segments().all(|s| permitted.shows(s.range())) => permitted,
             Ok(_) | Err(EntitlementError::OutsideWindow) => return Err(self.nothing_in(&visible, range).await?),
             Err(refused) => return Err(refused.into()),
         };

@@ -55,6 +55,11 @@ async fn whoever_is_invited_at_the_machine_chooses_a_password_in_the_browser() {
 #[tokio::test]
 async fn users_are_seen_to_from_the_command_line() {
     let service = Service::start().await;
+    for stream in ["door", "lobby"] {
+        service.run(&["streams", "add", stream, "push:"]);
+    }
+    let (code, said) = fails(&service, &["users", "add", "bob", "--role", "viewer", "--streams", "dor"]);
+    assert!(code == 4 && said.contains("no stream `dor`"), "{said}");
     let password = service.run(&["users", "add", "bob", "--role", "viewer", "--streams", "door,lobby"]);
     let sign_in = json!({ "user": "bob", "password": password.trim() });
     assert_eq!(post(&service, "/v1/session", sign_in).await.0, 200);

@@ -162,3 +162,21 @@ async fn a_download_that_has_begun_ends_though_its_footage_is_swept_meanwhile() 
     days(1).await;
     assert_eq!(archive.db.blocks_after(None, 10).await.unwrap().len(), 0, "as soon as it has ended");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_file_is_not_sent_while_something_of_it_is_being_erased() {
+    let mut archive = Archive::new().await;
+    archive.record("cam1", small(at(0.0), 12)).await;
+    let block = archive.db.blocks_after(None, 1).await.unwrap()[0].id;
+    let path = format!("/v1/streams/cam1/blocks/{block}.mp4");
+    assert_eq!(archive.get(&path).await.status, 200);
+    let body = format!(r#"{{"stream":"cam1","start":"{}","end":"{}","reason":"r","asked_by":"a"}}"#, T + 4, T + 6);
+    assert_eq!(archive.post("/v1/erasures", &body).await.status, 202);
+    // Asked, then hidden: the rows pass over what is to go, and its bytes are there.
+    for _ in 0..2 {
+        let refused = archive.get(&path).await;
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (410, Some("erased")));
+        archive.retention.eraser().advance(archive.clock.now()).await.unwrap();
+        archive.retention.changed();
+    }
+}
