@@ -176,7 +176,7 @@ impl Recorder for NoRecorder {
         unreachable!("nobody pushes")
     }
     async fn look(&self, _: &SourceSpec) -> Result<Sight, LookError> {
-        unreachable!("nobody looks")
+        unreachable!("nobody tries sources")
     }
 }
 

@@ -139,9 +139,9 @@ impl Archive {
         let lock_file = dir.path().join("retention.lock");
         let retention = Retention::new(index.clone(), root.clone(), retention::Settings::default(), shared.clone(), &lock_file);
         let playback = Playback::within(retention.windows(), index.clone(), files, shared.clone()).with_decoders(decoders);
-        let settings =
-            ExportSettings { folder: dir.path().join("exports"), keep: Duration::from_secs(60), max_bytes: 1 << 30, min_free_bytes: 0 };
-        let exports = Exports::new(db.clone(), shared.clone(), playback.clone(), settings);
+        let export_settings =
+            ExportSettings { folder: dir.path().join("exports"), keep: Duration::from_secs(86_400), max_bytes: 1 << 30, min_free_bytes: 0 };
+        let exports = Exports::new(db.clone(), shared.clone(), playback.clone(), export_settings);
         let services = Services {
             db: db.clone(),
             clock: shared,

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::audit::{Act, Chain, Event};
+use crate::clock::ManualClock;
 use crate::db::{AuditQuery, DbResult, NewHold};
 use crate::index::testing::{Archive, at, steps};
 use crate::media::{AccountId, PlanHistory, PlanSpan, StreamId, TimeRange, Timestamp, Window};
@@ -124,6 +125,25 @@ async fn footage_is_marked_waits_and_goes_block_by_block() {
     let counts = |act: &str, acts: &[String]| acts.iter().filter(|a| *a == act).count();
     let acts = s.acts().await;
     assert_eq!((counts("retention.marked", &acts), counts("retention.swept", &acts)), (2, 2));
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_told_until_it_is_deleted() {
+    let s = Scene::drawn("aaabbb..cccddd").await;
+    s.run(month_after(6)).await;
+    let (clock, nowhere) = (ManualClock::at(month_after(6)), std::path::Path::new("/nonexistent"));
+    let desk = Retention::new(s.archive.index.clone(), s.archive.root.clone(), settings(), clock, nowhere);
+    let marked = async |from, to| desk.marked(&cam(), TimeRange::new(at(from), at(to)).unwrap(), 0).await.unwrap();
+    let due_at = month_after(6) + HOUR;
+    assert_eq!(marked(0, 14).await, [MarkedSpan { range: TimeRange::new(at(0), at(6)).unwrap(), due_at }], "both blocks as one");
+    assert_eq!(marked(2, 4).await, [MarkedSpan { range: TimeRange::new(at(2), at(4)).unwrap(), due_at }]);
+    assert!(marked(6, 14).await.is_empty());
+    s.run(due_at).await;
+    assert_eq!(
+        (s.picture().await.as_str(), marked(0, 6).await.len(), marked(6, 14).await.len()),
+        ("..cd", 0, 1),
+        "the next ones have left by then"
+    );
 }
 
 #[tokio::test]

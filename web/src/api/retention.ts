@@ -38,12 +38,8 @@ export interface NewErasure {
   dry_run?: boolean;
 }
 
-/** Stored bytes by day. */
-export interface StorageHistory {
-  days: { day: string; stored_bytes: number; added_bytes: number; removed_bytes: number }[];
-  streams: { stream: string; stored_bytes: number; bytes_per_day: number }[];
-  forecast: { day: string; stored_bytes: number }[];
-}
+/** Stored bytes by day (UTC), by stream, and what they will come to. */
+export type StorageHistory = Schemas['Storage'];
 
 /** A receipt as it was signed; what the page reads of it. */
 export interface SignedReceipt {
