@@ -46,9 +46,11 @@ describe('a time', () => {
 
   test('that is clicked on the bar is played', async () => {
     await visit.watch('yard', `${day}T10:00:20Z`);
+    // What is shown moves along while it plays.
+    await visit.pause();
     // Close enough that a pixel is less than a second.
     for (let i = 0; i < 8; i += 1) await visit.page.keyboard.press('+');
-    // The playhead stays where it was on the day: a little later than that.
+    // Zooming keeps the playhead where it was on the day.
     const { x, y } = await visit.placeOnBar(`${day}T10:00:20Z`);
     await visit.page.waitForTimeout(600);
     await visit.page.mouse.click(x + 60, y);
@@ -208,7 +210,7 @@ describe('playing', () => {
     await visit.page.getByText('Its format is H.265 (HEVC)').waitFor();
     const moment = visit.page.locator('img.moment');
     await expect.poll(() => moment.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBe(640);
-    await visit.page.getByRole('link', { name: 'Download this picture' }).waitFor();
+    await visit.page.getByRole('button', { name: /Save the picture on screen/ }).waitFor();
   });
 });
 
@@ -240,7 +242,7 @@ describe('keeping', () => {
     await visit.type('10:05:10');
     await visit.sees(`${day}T10:05:10Z`, frameMs);
     await visit.page.keyboard.press('o');
-    await visit.page.getByText('4 min of it was not recorded and is left out').waitFor();
+    await visit.page.getByText('1 gap, 4 min').waitFor();
     const [clip] = await Promise.all([
       visit.page.waitForEvent('download'),
       visit.page.getByRole('link', { name: 'Download clip' }).click(),
@@ -249,9 +251,9 @@ describe('keeping', () => {
     expect(await clip.failure()).toBeNull();
     const [picture] = await Promise.all([
       visit.page.waitForEvent('download'),
-      visit.page.getByRole('link', { name: 'Download this picture' }).click(),
+      visit.page.getByRole('button', { name: /Save the picture on screen/ }).click(),
     ]);
-    expect(picture.suggestedFilename()).toMatch(/\.jpg$/);
+    expect(picture.suggestedFilename()).toMatch(/\.png$/);
     expect(await picture.failure()).toBeNull();
   });
 });
