@@ -46,7 +46,7 @@ describe('forwards', () => {
     await expect.poll(() => visit.clock()).toBe(new Date(shown).toISOString().slice(11, 19));
     // And back to a pace at which every frame is shown.
     await speed(1);
-    await visit.page.getByRole('button', { name: 'Play' }).click();
+    await visit.page.getByRole('button', { name: 'Play', exact: true }).click();
     await visit.reaches(new Date(shown + 1500).toISOString());
   });
 
@@ -83,7 +83,7 @@ describe('backwards', () => {
     await visit.page.keyboard.press('j');
     await visit.page.keyboard.press('j');
     await visit.sees(at('10:00:00'), 0);
-    await visit.page.getByRole('button', { name: 'Play' }).waitFor();
+    await visit.page.getByRole('button', { name: 'Play', exact: true }).waitFor();
     expect(await visit.clock()).toBe('10:00:00');
   });
 

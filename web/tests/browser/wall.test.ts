@@ -69,9 +69,9 @@ test('four streams are in step within a tenth of a second, also after a seek and
   expectInStep(await inStep(four, 3000));
   await visit.page.getByLabel('Speed').selectOption('2');
   expectInStep(await inStep(four, 3000));
-  // Paused, all are on the same frame.
+  // Paused, all are on the same frame, or on neighbours where a camera's frames lie between those of another.
   await visit.page.keyboard.press('Space');
-  await expect.poll(() => apart(four), { timeout: 10_000 }).toBe(0);
+  await expect.poll(async () => (await apart(four)) ?? Infinity, { timeout: 10_000 }).toBeLessThanOrEqual(frameMs);
 });
 
 test('nine streams fit, are in step, and one has a gap of its own that says why', async () => {
