@@ -10,11 +10,16 @@ beforeAll(async () => {
 });
 afterAll(() => recorder.stop());
 
-test('a new recorder says how to add a stream, shows it once it is there, and its picture once that comes', async () => {
+test('a new recorder leads through first steps that can wait, says how to add a stream, shows it once it is there, and its picture once that comes', async () => {
   const visit = await Visit.open({}, recorder.url);
   await visit.signIn();
+  for (const head of ['A password of your own', 'Whose footage this is', 'The first stream']) {
+    await visit.page.getByRole('heading', { name: head }).waitFor();
+    await visit.page.getByRole('button', { name: 'Not now' }).click();
+  }
+  await visit.page.getByRole('button', { name: 'Go to the streams' }).click();
   await visit.page.getByText('No streams yet.').waitFor();
-  await visit.page.getByText('retroview streams add').waitFor();
+  await visit.page.getByRole('main').getByRole('link', { name: /Add/ }).waitFor();
   await recorder.run('streams', 'add', 'door', 'push:');
   await visit.page.getByRole('link', { name: 'door' }).click();
   await visit.page.locator('.card').getByText('Nothing has been recorded on this stream yet').waitFor();
